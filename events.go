@@ -1,0 +1,36 @@
+package pool
+
+import "time"
+
+// EventKind says what an [Event] tells of. It prints and marshals as it is.
+type EventKind string
+
+const (
+	EventPoolState     EventKind = "pool state"     // State
+	EventPoolDied      EventKind = "pool died"      // its manager or worker supervisor died (Err); a new epoch follows
+	EventUnstable      EventKind = "unstable"       // more ends that nobody asked for than MaxRestarts in RestartWindow, though the pool works
+	EventWorkerStarted EventKind = "worker started" // Elapsed: how long Start took
+	EventStartFailed   EventKind = "start failed"   // Err; Elapsed: how long Start took
+	EventWorkerCrashed EventKind = "worker crashed" // Err; Elapsed: its age
+	EventWorkerStopped EventKind = "worker stopped" // an orderly end, or the last act of a crash; Err: what the Stop hook returned; Elapsed: its age
+	EventZombie        EventKind = "zombie"         // a worker or hook did not end in time and was detached; Err names it
+	EventLeaseStarted  EventKind = "lease started"  // Owner
+	EventLeaseEnded    EventKind = "lease ended"    // Owner, Reason, Err; Elapsed: its age
+	EventLeaseOverdue  EventKind = "lease overdue"  // Owner; held longer than WarnHold: once a lease
+	EventDropped       EventKind = "dropped"        // Dropped: so many events before this one are missing
+)
+
+// Event is something that happened in a pool. Lease events are produced only
+// while somebody has subscribed.
+type Event struct {
+	Kind    EventKind
+	Seq     uint64 // ascending without a gap in a registry; a gap comes as EventDropped
+	Time    time.Time
+	Slot    Slot // Pool is always set but in EventDropped; the rest where a worker is concerned
+	State   State
+	Reason  EndReason
+	Owner   string // Terms.Owner
+	Elapsed time.Duration
+	Err     error
+	Dropped int
+}
