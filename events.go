@@ -20,8 +20,12 @@ const (
 	EventDropped       EventKind = "dropped"        // Dropped: so many events before this one are missing
 )
 
-// Event is something that happened in a pool. Lease events are produced only
-// while somebody has subscribed.
+// Event is something that happened in a pool. Started and ended leases are told
+// only while somebody has subscribed; the log does not count.
+//
+// An EventDropped stands for the Dropped events that came before the next one
+// and were lost because the receiver was too slow: its Seq is that of the last
+// of them, its Time that of the first event kept.
 type Event struct {
 	Kind    EventKind
 	Seq     uint64 // ascending without a gap in a registry; a gap comes as EventDropped

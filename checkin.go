@@ -1,0 +1,221 @@
+package pool
+
+import (
+	"context"
+	"time"
+
+	"github.com/pooltender/pool/internal/restart"
+)
+
+// lease is a Lease without the type of its worker. It is a value: its
+// generation says whether it is still the slot's (invariants 1 and 5).
+type lease struct {
+	inc        *incarnation
+	generation uint64
+	ctx        context.Context // the client's
+}
+
+// live reports whether the lease has not ended. The lock is held.
+func (l lease) live() bool { return l.inc.slot.generation == l.generation }
+
+// end runs fn under the lock if the lease is live, and reports whether it was.
+// On a poisoned state nothing is: the keeper is about to end every lease. What
+// Lease.Context made is cancelled afterwards, off the lock.
+func (l lease) end(fn func(c *core, s *slot) *leaseContext) bool {
+	if l.inc == nil {
+		return false
+	}
+	ended, made := l.endLocked(fn)
+	if made != nil {
+		made.cancel(l.err())
+	}
+	return ended
+}
+
+func (l lease) endLocked(fn func(c *core, s *slot) *leaseContext) (ended bool, made *leaseContext) {
+	s := l.inc.slot
+	c := s.core
+	c.mu.Lock()
+	defer c.unlock()
+	if c.poisoned || !l.live() {
+		return false, nil
+	}
+	c.midway = true
+	made = fn(c, s)
+	c.midway = false
+	return true, made
+}
+
+func (l lease) checkin() bool { return l.end(checkinLease) }
+
+func checkinLease(c *core, s *slot) *leaseContext {
+	s.inc.served = true
+	made := c.endLease(s, EndReturned, nil)
+	c.comeBack(s, true)
+	if c.state == StateCrashLoop {
+		poke(c.supervisor) // an incarnation has proven itself
+	}
+	return made
+}
+
+func (l lease) retire(err error) bool {
+	return l.end(func(c *core, s *slot) *leaseContext {
+		made := c.endLease(s, EndRetired, err)
+		ending := restart.Orderly
+		if err != nil {
+			ending = restart.Crashed
+			c.noteError(s, err)
+		}
+		c.dismiss(s.inc, ending, err)
+		return made
+	})
+}
+
+// detach takes the worker out of the pool, with its life: nothing cancels it.
+func (l lease) detach() bool {
+	detached := false
+	l.end(func(c *core, s *slot) *leaseContext {
+		if c.hooks.run != nil {
+			return nil
+		}
+		detached = true
+		inc := s.inc
+		made := c.endLease(s, EndDetached, nil)
+		c.finish(inc, restart.Orderly, nil)
+		inc.stopping, inc.gone = true, true
+		c.vacate(inc)
+		return made
+	})
+	return detached
+}
+
+// transfer ends the lease and begins another of the same worker, bound to ctx.
+func (l lease) transfer(ctx context.Context, done <-chan struct{}) (next lease, ok bool) {
+	ok = l.end(func(c *core, s *slot) *leaseContext {
+		made := s.context
+		s.context = nil
+		s.inc.last = leaseEnd{generation: s.generation, reason: EndTransferred}
+		s.generation++
+		s.done = done
+		if c.parked && done != nil {
+			c.parked = false
+			poke(c.manager)
+		}
+		next = lease{s.inc, s.generation, ctx}
+		return made
+	})
+	return next, ok
+}
+
+// giveBack returns a worker that was lent but never delivered: clean, and not
+// counted as used.
+func (c *core) giveBack(s *slot) {
+	s.inc.uses--
+	c.checkouts--
+	c.endLease(s, EndReturned, nil)
+	c.comeBack(s, false)
+}
+
+// endLease ends the lease of a slot and says why (invariant 14: whoever moves
+// the generation away from a lease has ended it, and nobody else has). The slot
+// stays leased, without a lease, until the caller moves it in the same critical
+// section.
+func (c *core) endLease(s *slot, reason EndReason, err error) *leaseContext {
+	if reason != EndReturned {
+		s.inc.last = leaseEnd{generation: s.generation, reason: reason, err: err}
+	}
+	s.generation++
+	s.held = false
+	if c.events.watched() {
+		e := Event{Kind: EventLeaseEnded, Slot: s.inc.id, Reason: reason, Owner: s.owner, Err: err}
+		if e.Time = time.Now(); !s.since.IsZero() {
+			e.Elapsed = e.Time.Sub(s.since)
+		}
+		c.publish(e)
+	}
+	s.since = time.Time{}
+	s.done, s.owner = nil, ""
+	made := s.context
+	s.context = nil
+	if c.counts[leased] == 1 && !c.open {
+		poke(c.keeper) // perhaps the last that a Restart waited for
+	}
+	return made
+}
+
+// revoke ends a lease on the pool's initiative. The client's context may be
+// anybody's code, so what Lease.Context made is cancelled on a goroutine of its
+// own (invariant 10).
+func (c *core) revoke(s *slot, reason EndReason, err error) {
+	l := lease{inc: s.inc, generation: s.generation}
+	if made := c.endLease(s, reason, err); made != nil {
+		l.ctx = made.client
+		go func() { made.cancel(l.err()) }()
+	}
+}
+
+// comeBack decides about a worker that is lent no more, or has just started:
+// it goes, is cleaned, or serves the next.
+func (c *core) comeBack(s *slot, used bool) {
+	switch {
+	case !c.staying(s):
+		c.dismiss(s.inc, restart.Orderly, nil)
+	case used && c.hooks.reset != nil:
+		c.tend(s.inc)
+	default:
+		c.rest(s)
+	}
+}
+
+// staying reports whether the pool still has a place for the slot's worker,
+// which counts as live.
+func (c *core) staying(s *slot) bool {
+	switch {
+	case !c.open:
+		return false // the pool stops, or drains for a restart
+	case c.occupied() > c.limit():
+		return false // a Resize down; the waiters wait for one within the limit
+	case c.opts.OverflowLinger < 0 && c.surplus() > 0 && c.queue.Len() == 0:
+		return false
+	}
+	return true
+}
+
+// rest makes the worker idle and serves the waiters.
+func (c *core) rest(s *slot) {
+	if s.state == leased { // the hot path: as core.to, without the lists it needs not look at
+		c.counts[leased]--
+		c.counts[idling]++
+		s.state = idling
+		c.idle.Add(&s.idle)
+	} else {
+		c.to(s, idling)
+	}
+	s.idleSince = time.Time{}
+	if c.queue.Len() > 0 {
+		c.serve()
+	}
+	if s.state == idling && c.surplus() > 0 {
+		c.linger(s, time.Now())
+	}
+}
+
+// err returns how the lease ended. The lock is not held.
+func (l lease) err() error {
+	if l.inc == nil {
+		return &LeaseError{}
+	}
+	c := l.inc.slot.core
+	e := &LeaseError{Slot: l.inc.id, Reason: EndReturned}
+	live := false
+	var end leaseEnd
+	c.view(func() { live, end = l.live(), l.inc.last })
+	if live {
+		return nil
+	}
+	if end.generation == l.generation && end.reason != "" {
+		e.Reason, e.Err = end.reason, end.err
+		e.explain(l.ctx, end, &c.opts)
+	}
+	return e
+}

@@ -1,0 +1,344 @@
+package pool
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/pooltender/pool/internal/hatch"
+	"github.com/pooltender/pool/internal/idle"
+	"github.com/pooltender/pool/internal/list"
+	"github.com/pooltender/pool/internal/queue"
+	"github.com/pooltender/pool/internal/restart"
+)
+
+// healthyAfter is how long a worker must live to be proven without having
+// completed a lease, and how long a pool must be ready for its own restarts and
+// probes to be forgotten.
+const healthyAfter = 10 * time.Second
+
+// stateRunning is stored; users see StateReady or StateDegraded, derived at
+// reading: stored, they would flicker at each crash.
+const stateRunning State = "running"
+
+// core is a pool without the type of its workers: all its state, one lock, and
+// the transitions that clients, workers, the manager, the worker supervisor and
+// the keeper make under it.
+//
+// Every critical section is one of change, must, repair and view, or does by
+// hand what change does. Nothing blocks under the lock and no user code runs
+// under it (invariant 10).
+type core struct {
+	name       string
+	registry   *Registry
+	events     *hub
+	hooks      hooks
+	opts       Options // with defaults
+	control    Control // the *Pool[W]
+	workerType string
+	faults     hatch.Faults
+
+	manager    chan struct{} // each of capacity 1: a wake-up is never lost and never blocks
+	supervisor chan struct{}
+	keeper     chan struct{}
+	stopped    chan struct{} // closed when the pool is gone
+
+	mu sync.Mutex
+	// The fields below are guarded by mu.
+
+	midway   bool          // a critical section has begun and not reached its last line
+	poisoned bool          // one never did: nobody touches the state until the keeper has rebuilt it
+	healed   chan struct{} // closed when it has; nil unless poisoned
+
+	state   State
+	open    bool // clients are served: starting, running or crash loop, and not poisoned
+	epoch   uint64
+	goal    int // Size, as Resize has set it
+	changed chan struct{}
+
+	slots  []*slot
+	counts [slotStates]int // of slots by state; kept by core.to alone
+	idle   idle.Set[*slot]
+	busy   list.List[*slot]    // starting, tending or stopping: those with a deadline
+	down   [2]list.List[*slot] // vacant or backing off, longest first; [1]: slots beyond the goal
+	queue  queue.Queue[*waiter]
+	spare  []*waiter // recycled; of this pool alone, because channels belong to synctest bubbles
+
+	zombies list.List[*incarnation]
+
+	supervision
+	lifecycle
+	watch
+	totals
+}
+
+// supervision is what the worker supervisor keeps.
+type supervision struct {
+	ledger    restart.Ledger
+	permits   int       // starts in flight that have not been given up
+	untried   int       // every slot below has ended its first attempt of this epoch
+	busyAlarm time.Time // the earliest deadline in busy; zero: none
+	probe     *incarnation
+	probes    int
+	probeAt   time.Time
+	ramp      bool      // after a crash loop: starts in flight stay below the live, until all are up
+	readyAt   time.Time // live >= goal since; zero: it is not
+	lastError error
+	shown     State     // Ready or Degraded as last published
+	shownAt   time.Time // events of those two come once a second at most
+}
+
+// lifecycle is what the keeper, Start, Stop and Restart keep.
+type lifecycle struct {
+	sync      bool  // the first start: a failure is the answer of Start
+	startErr  error // that answer
+	drained   bool  // Restart: the epoch ends when the leases have, or when forced
+	forced    bool  // Stop, Restart: no more patience with leases
+	deaths    []time.Time
+	streak    int // of deaths, for the backoff
+	restartAt time.Time
+	stopErr   error
+}
+
+// watch is what the manager keeps.
+type watch struct {
+	parked    bool // nothing to sweep: the manager sleeps without a timer
+	interval  time.Duration
+	surplusAt time.Time // there are more workers than the goal since
+	lingerAt  time.Time // when the next surplus worker has lingered enough; zero: never
+}
+
+type totals struct {
+	checkouts, waited, shed, crashes, restarts uint64
+}
+
+func newCore(r *Registry, name string, h hooks, opts Options) *core {
+	c := &core{
+		name: name, registry: r, events: r.events, hooks: h, opts: opts,
+		manager:    make(chan struct{}, 1),
+		supervisor: make(chan struct{}, 1),
+		keeper:     make(chan struct{}, 1),
+		stopped:    make(chan struct{}),
+	}
+	c.state, c.open, c.epoch = StateStarting, true, 1
+	c.ledger.Begin(time.Now())
+	c.goal = opts.Size
+	c.sync = !opts.AsyncStart
+	c.parked = true
+	c.idle.Oldest = opts.Order == OrderFIFO
+	c.idle.Resize(c.goal)
+	c.grow()
+	return c
+}
+
+// change runs fn as one critical section. If fn panics the lock is released all
+// the same and the state is poisoned; once it is, change does nothing and
+// reports false.
+func (c *core) change(fn func()) bool {
+	c.mu.Lock()
+	defer c.unlock()
+	if c.poisoned {
+		return false
+	}
+	c.midway = true
+	fn()
+	c.midway = false
+	return true
+}
+
+// must is change for what cannot be left out: it waits until a poisoned state
+// is healed, which the keeper does at once.
+func (c *core) must(fn func()) {
+	for !c.change(fn) {
+		c.mu.Lock()
+		healed := c.healed
+		c.mu.Unlock()
+		if healed != nil {
+			<-healed
+		}
+	}
+}
+
+// repair is change for the keeper: it works on a poisoned state and leaves a
+// sound one.
+func (c *core) repair(fn func()) {
+	c.mu.Lock()
+	defer c.unlock()
+	c.midway = true
+	fn()
+	c.midway = false
+	c.poisoned = false
+	if c.healed != nil {
+		close(c.healed)
+		c.healed = nil
+	}
+	c.open = c.state.serves()
+}
+
+// view reads the state, poisoned or not.
+func (c *core) view(fn func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fn()
+}
+
+func (c *core) unlock() {
+	if c.midway {
+		c.midway = false
+		c.poison()
+	}
+	c.mu.Unlock()
+}
+
+func (c *core) poison() {
+	if c.poisoned {
+		return
+	}
+	c.poisoned, c.open = true, false
+	c.healed = make(chan struct{})
+	poke(c.keeper)
+}
+
+// serves reports whether clients are served in this state.
+func (s State) serves() bool {
+	return s == StateStarting || s == stateRunning || s == StateCrashLoop
+}
+
+func (c *core) become(s State) {
+	if c.state == s {
+		return
+	}
+	c.state = s
+	c.open = s.serves() && !c.poisoned
+	c.notify()
+	if s != stateRunning {
+		c.publish(Event{Kind: EventPoolState, State: s, Err: c.stateError(s)})
+		c.shown = s
+	} else {
+		c.show(time.Now())
+	}
+}
+
+func (c *core) stateError(s State) error {
+	if s == StateCrashLoop || s == StateFailed || s == StateRestarting {
+		return c.lastError
+	}
+	return nil
+}
+
+// shownState is the state as users see it.
+func (c *core) shownState() State {
+	switch {
+	case c.state != stateRunning:
+		return c.state
+	case c.live() >= c.goal:
+		return StateReady
+	}
+	return StateDegraded
+}
+
+// show publishes Ready or Degraded, once a second at most; it returns when to
+// come again.
+func (c *core) show(now time.Time) (again time.Time) {
+	s := c.shownState()
+	if c.state != stateRunning || s == c.shown {
+		return time.Time{}
+	}
+	if due := c.shownAt.Add(time.Second); s == StateDegraded && now.Before(due) {
+		return due
+	}
+	c.shown, c.shownAt = s, now
+	c.publish(Event{Kind: EventPoolState, State: s})
+	return time.Time{}
+}
+
+func (c *core) publish(e Event) {
+	if c.events.active() {
+		e.Slot.Pool = c.name
+		c.events.publish(e)
+	}
+}
+
+// notify wakes those who await something of the pool.
+func (c *core) notify() {
+	if c.changed != nil {
+		close(c.changed)
+		c.changed = nil
+	}
+}
+
+// await returns when cond reports true, with its error, or when ctx is done.
+// cond is asked under the lock after every change of a slot or of the pool's
+// state; a poisoned state answers nothing.
+func (c *core) await(ctx context.Context, cond func() (bool, error)) error {
+	for {
+		var met bool
+		var err error
+		var changed <-chan struct{}
+		c.must(func() {
+			if met, err = cond(); !met {
+				if c.changed == nil {
+					c.changed = make(chan struct{})
+				}
+				changed = c.changed
+			}
+		})
+		if met {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (c *core) live() int {
+	return c.counts[idling] + c.counts[leased] + c.counts[tending]
+}
+
+// occupied counts the slots whose worker exists, in whatever condition.
+func (c *core) occupied() int {
+	return c.live() + c.counts[starting] + c.counts[stopping]
+}
+
+// surplus counts the workers beyond the goal: overflow is a number, not a kind
+// of worker.
+func (c *core) surplus() int {
+	return max(0, c.live()+c.counts[starting]-c.goal)
+}
+
+// limit is the most workers there may be, but for those not yet back since a
+// Resize down.
+func (c *core) limit() int { return c.goal + c.opts.MaxOverflow }
+
+func (c *core) policy() restart.Policy {
+	return restart.Policy{
+		Min: c.opts.Backoff.Min, Max: c.opts.Backoff.Max,
+		MaxRestarts: c.opts.maxRestarts(c.goal), Window: c.opts.RestartWindow,
+		HealthyAfter: healthyAfter, ProbeMax: 5 * time.Second,
+	}
+}
+
+func (c *core) jitter() float64 { return rand.Float64() }
+
+// poke wakes whoever waits on a channel of capacity 1.
+func poke(wake chan struct{}) {
+	select {
+	case wake <- struct{}{}:
+	default:
+	}
+}
+
+// earliest returns the earlier of two times, where zero means never.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}
+
+// hit is a place where a half can be killed.
+func (c *core) hit(half hatch.Half, at hatch.Point) { c.faults.Hit(half, at) }

@@ -1,0 +1,69 @@
+package pool
+
+import (
+	"context"
+	"errors"
+)
+
+// Do lends a worker to fn and takes it back: the usual way to use a pool. It
+// waits like Checkout and returns its errors. fn is given a context that is
+// done when ctx is, and when the worker crashes or is taken away.
+//
+// Do returns what fn returns. An error marked by [Retire] replaces the worker.
+// If fn fails and the lease had ended before it returned, the error wraps the
+// [*LeaseError] as well, so that errors.As finds a [*CrashError]. A panic or
+// runtime.Goexit in fn replaces the worker and goes on up.
+//
+// It costs one allocation more than Checkout and Checkin.
+func (p *Pool[W]) Do(ctx context.Context, fn func(ctx context.Context, worker W) error) error {
+	_, err := Call(ctx, p, func(ctx context.Context, worker W) (struct{}, error) {
+		return struct{}{}, fn(ctx, worker)
+	})
+	return err
+}
+
+// Call is [Pool.Do] with a result. After an error the result is what fn
+// returned with it, or the zero R if fn was not called.
+func Call[W, R any](ctx context.Context, p *Pool[W], fn func(ctx context.Context, worker W) (R, error)) (R, error) {
+	lease, err := p.Checkout(ctx)
+	if err != nil {
+		var none R
+		return none, err
+	}
+	returned := false
+	defer func() {
+		if !returned { // a panic or Goexit is on its way up: who knows what it left behind
+			lease.Retire(nil)
+		}
+	}()
+	result, err := fn(&callContext{lease: lease.lease}, lease.Worker())
+	returned = true
+	var retire *retirement
+	switch {
+	case err == nil:
+		lease.Checkin()
+		return result, nil
+	case errors.As(err, &retire):
+		if lease.Retire(retire.err) {
+			return result, err
+		}
+	case lease.Checkin():
+		return result, err
+	}
+	return result, errors.Join(err, lease.Err())
+}
+
+// Retire marks an error that fn returns to [Pool.Do] or [Call]: the worker is
+// no good and is replaced, as driver.ErrBadConn does in database/sql. The marked
+// error reads like err and wraps it. Retire(nil) is nil.
+func Retire(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &retirement{err}
+}
+
+type retirement struct{ err error }
+
+func (r *retirement) Error() string { return r.err.Error() }
+func (r *retirement) Unwrap() error { return r.err }

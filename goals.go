@@ -1,0 +1,308 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// stop drains the pool until ctx is done, forces the rest, and waits for the
+// end, which comes StopTimeout later at most.
+func (c *core) stop(ctx context.Context) error {
+	c.must(func() { c.drain() })
+	select {
+	case <-c.stopped:
+	case <-ctx.Done():
+		c.must(func() { c.force() })
+		<-c.stopped
+	}
+	var err error
+	c.view(func() { err = c.stopErr })
+	return err
+}
+
+// drain ends everything but the leases.
+func (c *core) drain() {
+	switch c.state {
+	case StateDraining, StateStopped:
+		return
+	}
+	c.become(StateDraining)
+	c.dismissWaiters(ErrStopped)
+	c.forced = false
+	c.tellAll(nil)
+	poke(c.keeper)
+}
+
+// tellAll tells every worker to end that is not leased.
+func (c *core) tellAll(cause error) {
+	for i := len(c.slots) - 1; i >= 0; i-- {
+		if i >= len(c.slots) { // trimmed by an end before
+			continue
+		}
+		if s := c.slots[i]; s.inc != nil && s.state != leased {
+			c.tell(s.inc, cause)
+		}
+	}
+}
+
+// force revokes what leases there are left, without grace.
+func (c *core) force() {
+	if c.state != StateDraining || c.forced {
+		return
+	}
+	c.forced = true
+	for i := len(c.slots) - 1; i >= 0; i-- {
+		if i >= len(c.slots) {
+			continue
+		}
+		if s := c.slots[i]; s.state == leased {
+			inc := s.inc
+			c.revoke(s, EndStopped, nil)
+			c.tell(inc, ErrStopped)
+		}
+	}
+	poke(c.keeper)
+}
+
+// abort ends a pool whose first start has failed.
+func (c *core) abort(err error) {
+	c.startErr = err
+	c.drain()
+	c.force()
+}
+
+// stopReport names what did not end.
+func (c *core) stopReport() error {
+	if c.zombies.Len() == 0 {
+		return nil
+	}
+	err := &StopError{Pool: c.name}
+	for n := range c.zombies.All() {
+		err.Zombies = append(err.Zombies, c.zombieOf(n.Value))
+	}
+	return err
+}
+
+// awaitStart waits for the end of the first start. Whatever ends the waiting
+// but success ends the pool.
+func (c *core) awaitStart(ctx context.Context) error {
+	err := c.await(ctx, func() (bool, error) {
+		switch c.state {
+		case StateStarting, StateRestarting:
+			return false, nil
+		case StateDraining, StateStopped:
+			if c.startErr != nil {
+				return true, c.startErr
+			}
+			return true, ErrStopped
+		}
+		return true, nil
+	})
+	if err == nil {
+		return nil
+	}
+	c.must(func() {
+		if c.startErr == nil && c.state != StateDraining && c.state != StateStopped {
+			c.abort(c.impatience(err))
+		}
+		if c.startErr != nil {
+			err = c.startErr
+		}
+	})
+	<-c.stopped
+	return fmt.Errorf("pool: start of %q: %w", c.name, &prefixless{err})
+}
+
+var errGone = errors.New("pool: it is being stopped")
+
+// joinStart waits for a start that somebody else has begun.
+func (c *core) joinStart(ctx context.Context) error {
+	err := c.await(ctx, func() (bool, error) {
+		switch c.state {
+		case StateStarting:
+			return !c.sync, nil
+		case StateDraining, StateStopped:
+			if c.startErr != nil {
+				return true, c.startErr
+			}
+			return true, errGone
+		}
+		return true, nil
+	})
+	if err == nil || err == errGone {
+		return err
+	}
+	return fmt.Errorf("pool: start of %q: %w", c.name, &prefixless{err})
+}
+
+// impatience is the error of a Start whose context ended, with what is known of
+// the reason.
+func (c *core) impatience(err error) error {
+	if c.lastError != nil {
+		return fmt.Errorf("%w (%d of %d workers live; last error: %s)", err, c.live(), c.goal, unprefixed(c.lastError))
+	}
+	return fmt.Errorf("%w (%d of %d workers live)", err, c.live(), c.goal)
+}
+
+// prefixless is an error of this package inside another.
+type prefixless struct{ err error }
+
+func (e *prefixless) Error() string { return unprefixed(e.err) }
+func (e *prefixless) Unwrap() error { return e.err }
+
+// waitReady waits until n workers are live.
+func (c *core) waitReady(ctx context.Context, n int) error {
+	return c.awaitLive(ctx, func() bool { return c.live() >= n })
+}
+
+// awaitLive waits for something that only a pool that goes on can reach.
+func (c *core) awaitLive(ctx context.Context, reached func() bool) error {
+	err := c.await(ctx, func() (bool, error) {
+		switch c.state {
+		case StateDraining, StateStopped:
+			return true, ErrStopped
+		case StateFailed:
+			return true, ErrUnavailable
+		}
+		return reached(), nil
+	})
+	switch err {
+	case nil:
+		return nil
+	case ErrStopped, ErrUnavailable:
+		return c.refusalOf(err)
+	}
+	var text error
+	c.view(func() { text = c.impatience(err) })
+	return fmt.Errorf("pool: %q: %w", c.name, text)
+}
+
+func (c *core) refusalOf(err error) error {
+	return fmt.Errorf("pool: %q: %w", c.name, &prefixless{err})
+}
+
+// resize sets the goal and waits until it is reached. Idle workers beyond the
+// limit end at once, leased ones when they come back.
+func (c *core) resize(ctx context.Context, size int) error {
+	// A pool of no workers is allowed here: it pauses. Its waiters stay.
+	if err := (Options{Size: size, MaxOverflow: max(1, c.opts.MaxOverflow)}).Validate(); err != nil {
+		return err
+	}
+	stopped := false
+	c.must(func() {
+		if stopped = c.state == StateDraining || c.state == StateStopped; stopped {
+			return
+		}
+		c.setGoal(size)
+	})
+	if stopped {
+		return c.refusalOf(ErrStopped)
+	}
+	return c.awaitLive(ctx, func() bool {
+		return c.goal != size || c.live() >= c.goal && c.occupied() <= c.limit()
+	})
+}
+
+func (c *core) setGoal(size int) {
+	c.goal = size
+	c.idle.Resize(size)
+	c.grow()
+	for _, s := range c.slots { // the boundary between the two lists has moved
+		if s.down.Linked() {
+			c.getUp(s)
+			c.lieDown(s)
+		}
+	}
+	for i := len(c.slots) - 1; i >= 0; i-- {
+		if i >= len(c.slots) {
+			continue
+		}
+		s := c.slots[i]
+		switch {
+		case c.occupied() <= c.limit():
+		case s.state == idling:
+			c.tell(s.inc, nil)
+		case s.state == starting && !s.inc.over:
+			c.tell(s.inc, nil)
+		}
+	}
+	c.trim()
+	now := time.Now()
+	c.relive(now)
+	if c.surplus() > 0 {
+		for n := range c.idle.All() {
+			if c.surplus() > 0 {
+				c.linger(n.Value, now)
+			}
+		}
+	}
+	c.notify()
+	c.serve()
+	poke(c.supervisor)
+}
+
+// restart drains the pool until ctx is done, revokes the rest, and begins a new
+// epoch.
+func (c *core) restart(ctx context.Context) error {
+	if err := c.awaitUp(ctx, 0); err != nil {
+		return err
+	}
+	var epoch uint64
+	c.must(func() {
+		now := time.Now()
+		epoch = c.epoch
+		switch c.state {
+		case stateRunning, StateCrashLoop, StateStarting:
+			c.become(StateRestarting)
+			c.forced = false
+			c.tellAll(nil)
+		case StateFailed:
+			c.become(StateRestarting)
+			c.forgive(now)
+			epoch--
+		case StateRestarting:
+			if c.counts[leased] == 0 { // in its backoff
+				c.restartAt = now
+				epoch--
+			}
+		}
+		poke(c.keeper)
+	})
+	err := c.awaitUp(ctx, epoch+1)
+	if err != nil && ctx.Err() != nil {
+		c.must(func() {
+			if c.state == StateRestarting && c.epoch == epoch {
+				c.forced = true
+				poke(c.keeper)
+			}
+		})
+	}
+	return err
+}
+
+// awaitUp waits until the pool, in this epoch or a later one, is past starting.
+// A failed pool is up in the sense of epoch 0.
+func (c *core) awaitUp(ctx context.Context, epoch uint64) error {
+	err := c.await(ctx, func() (bool, error) {
+		switch c.state {
+		case StateDraining, StateStopped:
+			return true, ErrStopped
+		case StateFailed:
+			if epoch == 0 {
+				return true, nil
+			}
+			return true, ErrUnavailable
+		case StateStarting:
+			return false, nil
+		case StateRestarting:
+			return epoch == 0, nil
+		}
+		return c.epoch >= epoch, nil
+	})
+	if err != nil {
+		return c.refusalOf(err)
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package pool
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/pooltender/pool/internal/hatch"
+)
+
+// Kill implements hatch.Pool.
+func (c *core) Kill(half hatch.Half, at hatch.Point) {
+	c.faults.Arm(half, at)
+	poke(c.manager)
+	poke(c.supervisor)
+}
+
+// CrashWorker implements hatch.Pool: it makes a live worker crash as if its Run had returned err.
+func (c *core) CrashWorker(index int, err error) (found bool) {
+	c.must(func() {
+		if index < 0 || index >= len(c.slots) {
+			return
+		}
+		s := c.slots[index]
+		if found = s.state.live(); found {
+			c.crash(s.inc, &CrashError{Slot: s.inc.id, Hook: "run", Err: err})
+			c.advance(s.inc)
+		}
+	})
+	return found
+}
+
+// CheckInvariants implements hatch.Pool.
+func (c *core) CheckInvariants() (err error) {
+	c.view(func() {
+		if c.poisoned {
+			return
+		}
+		err = c.check()
+	})
+	return err
+}
+
+// check reports what does not hold of the invariants that one look can judge.
+func (c *core) check() error {
+	var errs []error
+	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	var counts [slotStates]int
+	for i, s := range c.slots {
+		counts[s.state]++
+		if s.index != i {
+			fail("slot %d says it is %d", i, s.index)
+		}
+		if s.idle.Value != s || c.idle.Contains(&s.idle) != (s.state == idling) {
+			fail("invariant 2: slot %d is %s, in the idle set: %t", i, s.state, c.idle.Contains(&s.idle))
+		}
+		if s.busy.In(&c.busy) != (s.state == starting || s.state == tending || s.state == stopping) {
+			fail("invariant 2: slot %d is %s, in the busy list: %t", i, s.state, s.busy.Linked())
+		}
+		if isDown := s.state == vacant || s.state == backingOff; s.down.Linked() != isDown || (s.inc == nil) != isDown {
+			fail("invariant 2: slot %d is %s, down: %t, has a worker: %t", i, s.state, s.down.Linked(), s.inc != nil)
+		}
+		if s.inc != nil && (s.inc.detached || s.inc.gone || s.inc.slot != s) {
+			fail("slot %d holds a worker that is not its own", i)
+		}
+	}
+	if counts != c.counts {
+		fail("invariant 2: counts are %v, the slots say %v", c.counts, counts)
+	}
+	if most := max(c.limit(), len(c.slots)); c.occupied() > most {
+		fail("invariant 3: %d workers, at most %d allowed", c.occupied(), most)
+	}
+	if c.open && c.idle.Len() > 0 && c.queue.Len() > 0 {
+		fail("invariant 8: %d idle while %d wait", c.idle.Len(), c.queue.Len())
+	}
+	if c.open != (c.state.serves() && !c.poisoned) {
+		fail("open is %t in state %s", c.open, c.state)
+	}
+	for _, err := range []error{c.idle.Check(), c.busy.Check(), c.down[0].Check(), c.down[1].Check(), c.queue.Check(), c.zombies.Check()} {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,176 @@
+package pool
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Stats are the counts of a pool at one moment. The counts of slots add up:
+// Idle + Leased + Tending + Starting + Stopping + BackingOff + Vacant is the
+// number of slots, which is Size + Options.MaxOverflow, and more only as long
+// as workers beyond a Resize down have not come back.
+type Stats struct {
+	State State `json:"state"`
+	Size  int   `json:"size"` // as Options or Resize have set it
+
+	Overflow   int `json:"overflow"` // workers beyond Size
+	Idle       int `json:"idle"`
+	Leased     int `json:"leased"`
+	Tending    int `json:"tending"` // Reset runs
+	Starting   int `json:"starting"`
+	Stopping   int `json:"stopping"`
+	BackingOff int `json:"backing_off"` // slots that wait for their next start
+	Vacant     int `json:"vacant"`      // slots without a worker, where none is wanted
+	Zombies    int `json:"zombies"`     // beside the slots
+	Waiting    int `json:"waiting"`     // clients in the queue
+
+	Checkouts uint64 `json:"checkouts"` // leases, ever
+	Waited    uint64 `json:"waited"`    // checkouts that had to queue
+	Shed      uint64 `json:"shed"`      // checkouts refused with ErrOverloaded or ErrUnavailable
+	Crashes   uint64 `json:"crashes"`   // of workers, Reset included
+	Restarts  uint64 `json:"restarts"`  // workers started in a slot that had one before
+
+	Unstable  bool  `json:"unstable"`             // more ends nobody asked for than MaxRestarts in RestartWindow
+	LastError error `json:"last_error,omitempty"` // the last crash, failed start, retirement or death of the pool
+}
+
+// Info is everything there is in a registry.
+type Info struct {
+	Time  time.Time  `json:"time"`
+	Pools []PoolInfo `json:"pools"` // by name
+}
+
+// PoolInfo is everything there is in a pool, at one moment.
+type PoolInfo struct {
+	Name     string        `json:"name"`
+	Worker   string        `json:"worker"` // the type W
+	Stats    Stats         `json:"stats"`
+	Epoch    uint64        `json:"epoch"` // lives of its manager and worker supervisor, from 1; Restart counts too
+	Options  Options       `json:"options"`
+	Slots    []SlotInfo    `json:"slots"`
+	Waiters  []WaiterInfo  `json:"waiters"` // in the order of service
+	Zombies  []Zombie      `json:"zombies"`
+	RetryIn  time.Duration `json:"retry_in"` // until the next probe or epoch; 0: none is due
+	Failures int           `json:"failures"` // that count towards Options.MaxRestarts
+}
+
+// SlotInfo is one slot of a pool.
+type SlotInfo struct {
+	Index       int           `json:"index"`
+	State       SlotState     `json:"state"`
+	Incarnation uint64        `json:"incarnation"` // of the worker there, or of the last one
+	Uses        uint64        `json:"uses"`        // leases of this incarnation
+	Age         time.Duration `json:"age"`         // of this incarnation, since Start returned
+	Failures    int           `json:"failures"`    // in a row
+	RetryIn     time.Duration `json:"retry_in"`    // while backing off
+	LastError   error         `json:"last_error,omitempty"`
+	Lease       *LeaseInfo    `json:"lease,omitempty"`
+}
+
+// LeaseInfo is a live lease.
+type LeaseInfo struct {
+	Owner string `json:"owner"` // Terms.Owner
+	// Age is how long the lease has been seen at least: no clock is read at
+	// checkout, so it counts from the manager's first look, or the first
+	// Inspect.
+	Age time.Duration `json:"age"`
+	// Ended says that the client's context has ended and the grace runs.
+	Ended bool `json:"ended"`
+}
+
+// WaiterInfo is a client in the queue.
+type WaiterInfo struct {
+	Ticket uint64        `json:"ticket"`
+	Owner  string        `json:"owner"`
+	Waited time.Duration `json:"waited"`
+}
+
+// stats derives the counts. The lock is held.
+func (c *core) stats() Stats {
+	return Stats{
+		State: c.shownState(), Size: c.goal, Overflow: c.surplus(),
+		Idle: c.counts[idling], Leased: c.counts[leased], Tending: c.counts[tending],
+		Starting: c.counts[starting], Stopping: c.counts[stopping],
+		BackingOff: c.counts[backingOff], Vacant: c.counts[vacant],
+		Zombies: c.zombies.Len(), Waiting: c.queue.Len(),
+		Checkouts: c.checkouts, Waited: c.waited, Shed: c.shed,
+		Crashes: c.crashes, Restarts: c.restarts,
+		Unstable:  c.ledger.Unstable(c.policy(), time.Now()),
+		LastError: c.lastError,
+	}
+}
+
+func (c *core) inspect() (info PoolInfo) {
+	now := time.Now()
+	c.view(func() {
+		info = PoolInfo{
+			Name: c.name, Worker: c.workerType, Stats: c.stats(), Epoch: c.epoch, Options: c.opts,
+			Failures: c.ledger.Failures(c.policy(), now),
+		}
+		info.Options.Size = c.goal
+		switch c.state {
+		case StateCrashLoop:
+			info.RetryIn = max(0, c.probeAt.Sub(now))
+		case StateRestarting:
+			info.RetryIn = max(0, c.restartAt.Sub(now))
+		}
+		for _, s := range c.slots {
+			info.Slots = append(info.Slots, s.inspect(now))
+		}
+		for n := range c.queue.All() {
+			info.Waiters = append(info.Waiters, WaiterInfo{n.Ticket(), n.Value.owner, now.Sub(n.Value.since)})
+		}
+		for n := range c.zombies.All() {
+			info.Zombies = append(info.Zombies, c.zombieOf(n.Value))
+		}
+	})
+	return info
+}
+
+func (s *slot) inspect(now time.Time) SlotInfo {
+	info := SlotInfo{
+		Index: s.index, State: slotWords[s.state], Incarnation: s.made,
+		Failures: s.streak, LastError: s.lastError,
+	}
+	if s.state == backingOff {
+		info.RetryIn = max(0, s.notBefore.Sub(now))
+	}
+	if inc := s.inc; inc != nil {
+		info.Uses = inc.uses
+		if !inc.born.IsZero() {
+			info.Age = now.Sub(inc.born)
+		}
+	}
+	if s.held {
+		if s.seen.generation != s.generation {
+			s.seen = sighting{generation: s.generation, first: now}
+		}
+		info.Lease = &LeaseInfo{Owner: s.owner, Age: now.Sub(s.seen.first), Ended: !s.seen.ended.IsZero()}
+	}
+	return info
+}
+
+// MarshalJSON writes the error as its text.
+func (s Stats) MarshalJSON() ([]byte, error) {
+	type plain Stats
+	return json.Marshal(struct {
+		plain
+		LastError string `json:"last_error,omitempty"`
+	}{plain(s), text(s.LastError)})
+}
+
+// MarshalJSON writes the error as its text.
+func (s SlotInfo) MarshalJSON() ([]byte, error) {
+	type plain SlotInfo
+	return json.Marshal(struct {
+		plain
+		LastError string `json:"last_error,omitempty"`
+	}{plain(s), text(s.LastError)})
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}

@@ -1,0 +1,8 @@
+package idle
+
+// The setters do the damage that Check must notice.
+
+func (n *Node[T]) SetAge(added uint64)    { n.added = added }
+func (n *Node[T]) Age() uint64            { return n.added }
+func (s *Set[T]) Misplace(n *Node[T])     { s.Remove(n); s.beyond.PushBack(&n.link) }
+func (n *Node[T]) PointTo(other *Node[T]) { n.link.Value = other }

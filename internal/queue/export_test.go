@@ -1,0 +1,6 @@
+package queue
+
+// The setters do the damage that Check must notice.
+
+func (n *Node[T]) SetTicket(ticket uint64) { n.ticket = ticket }
+func (q *Queue[T]) ForgetHead()            { q.waiters.Front().Value = nil }

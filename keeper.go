@@ -1,0 +1,179 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/pooltender/pool/internal/hatch"
+)
+
+// keeperBackoff is how long the top-level supervisor waits before it starts a
+// keeper again that has died.
+const keeperBackoff = 100 * time.Millisecond
+
+// keepAlive is the top-level supervisor's part in one pool: it runs the keeper
+// until the pool has stopped, whatever happens to it. Every pool has its own,
+// so none waits for another (invariant 13).
+func (c *core) keepAlive() {
+	k := &keeping{core: c}
+	for {
+		if k.guarded() {
+			return
+		}
+		time.Sleep(keeperBackoff)
+	}
+}
+
+// keeping is the state of a keeper that is not the pool's: the halves it runs.
+type keeping struct {
+	*core
+	cancel context.CancelFunc
+	halves chan error // each half sends how it ended
+	alive  int
+	cause  error // why the last epoch ended; set if one has to be cleared away
+}
+
+// guarded runs the keeper and reports whether the pool has stopped. A panic is
+// a bug of this package; it is treated as the death of the epoch.
+func (k *keeping) guarded() (stopped bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			k.cause = fmt.Errorf("pool: keeper of %q panicked: %v\n%s", k.name, p, debug.Stack())
+		}
+	}()
+	k.endHalves()
+	k.keep()
+	return true
+}
+
+// keep runs one epoch after another until the pool has stopped.
+func (k *keeping) keep() {
+	for {
+		if k.cause == nil {
+			k.cause = k.runEpoch()
+		}
+		k.endHalves()
+		k.repair(func() { k.clear(time.Now(), k.cause) })
+		k.cause = nil
+		if k.rest() {
+			break
+		}
+		k.repair(k.begin)
+	}
+	k.registry.forget(k.core)
+	k.view(func() {
+		k.state = StateStopped
+		k.stopErr = k.stopReport()
+		k.publish(Event{Kind: EventPoolState, State: StateStopped, Err: k.stopErr})
+		k.notify()
+	})
+	close(k.core.stopped)
+}
+
+// runEpoch runs the two halves as one unit. It returns why the epoch has to
+// end: a half has died, or the pool is drained.
+func (k *keeping) runEpoch() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	k.cancel = cancel
+	k.halves = make(chan error, 2)
+	k.alive = 2
+	go k.half(ctx, hatch.Manager, k.manage)
+	go k.half(ctx, hatch.Supervisor, k.superviseWorkers)
+	for {
+		select {
+		case err := <-k.halves:
+			k.alive--
+			return err
+		case <-k.core.keeper:
+		}
+		if over, err := k.epochIsOver(); over {
+			return err
+		}
+	}
+}
+
+// half runs one half. Its end is reported by a panic's value, or as a surprise.
+func (k *keeping) half(ctx context.Context, name hatch.Half, run func(context.Context)) {
+	halves := k.halves
+	err := fmt.Errorf("pool: %s of %q ended", name, k.name)
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("pool: %s of %q died: %v", name, k.name, p)
+			if _, injected := p.(hatch.Killed); !injected {
+				err = fmt.Errorf("%w\n%s", err, debug.Stack())
+			}
+		}
+		halves <- err
+	}()
+	run(ctx)
+}
+
+// endHalves ends what is left of an epoch. The halves block on nothing but
+// their wake-ups, so it does not last.
+func (k *keeping) endHalves() {
+	if k.cancel != nil {
+		k.cancel()
+	}
+	for ; k.alive > 0; k.alive-- {
+		<-k.halves
+	}
+}
+
+var errPoisoned = fmt.Errorf("pool: a change was left half done")
+
+// epochIsOver reports whether the epoch has to end without the death of a half.
+func (k *keeping) epochIsOver() (over bool, err error) {
+	k.view(func() {
+		switch {
+		case k.poisoned:
+			over, err = true, errPoisoned
+		case k.state == StateRestarting:
+			over = k.forced || k.counts[leased] == 0
+		case k.state == StateDraining:
+			over = k.isEmpty()
+		}
+	})
+	return over, err
+}
+
+// isEmpty reports whether no slot has a worker any more.
+func (c *core) isEmpty() bool {
+	return c.counts[vacant]+c.counts[backingOff] == len(c.slots)
+}
+
+// rest is the time between two epochs, and after the last: the keeper sees to
+// it that what was told to end does. It reports whether the pool has stopped;
+// if not, it is time for the next epoch.
+func (k *keeping) rest() (stopped bool) {
+	timer := newAlarm()
+	defer timer.Stop()
+	for {
+		ready := false
+		sound := k.change(func() {
+			now := time.Now()
+			next := k.supervise(now)
+			switch k.state {
+			case StateDraining: // Stop wins: the new epoch never begins
+				stopped = k.isEmpty()
+			case StateRestarting:
+				ready = !now.Before(k.restartAt)
+				next = earliest(next, k.restartAt)
+			}
+			timer.set(next)
+		})
+		switch {
+		case !sound:
+			k.repair(func() { k.clear(time.Now(), errPoisoned) })
+			continue
+		case stopped || ready:
+			return stopped
+		}
+		select {
+		case <-k.core.keeper:
+		case <-k.supervisor:
+		case <-timer.C:
+		}
+	}
+}

@@ -1,0 +1,220 @@
+package pool
+
+import (
+	"context"
+	"time"
+
+	"github.com/pooltender/pool/internal/hatch"
+	"github.com/pooltender/pool/internal/restart"
+)
+
+// How often the manager looks at the contexts of the clients that hold a
+// worker: eagerly while somebody waits, else ever more slowly, and not at all
+// when nothing is leased that has to be looked at.
+const (
+	eagerSweep  = time.Millisecond
+	firstSweep  = 10 * time.Millisecond
+	lazySweep   = 100 * time.Millisecond
+	sweepAtOnce = 1024 // slots per critical section
+)
+
+// manage is the manager: it watches the leases. Clients take and return workers
+// without it; whatever needs time to pass is its business: clients that are
+// gone, leases held too long, surplus workers that have lingered.
+func (c *core) manage(ctx context.Context) {
+	timer := newAlarm()
+	defer timer.Stop()
+	for {
+		c.hit(hatch.Manager, hatch.Idle)
+		timer.set(c.sweepAll(time.Now()))
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.manager:
+		case <-timer.C:
+		}
+	}
+}
+
+// sweepAll is one turn of the manager. It returns when the next is due.
+func (c *core) sweepAll(now time.Time) (next time.Time) {
+	found, fresh := false, false
+	for from, more := 0, true; more; from += sweepAtOnce {
+		sound := c.change(func() {
+			c.hit(hatch.Manager, hatch.Locked)
+			more = from+sweepAtOnce < len(c.slots)
+			for _, s := range c.slots[min(from, len(c.slots)):min(from+sweepAtOnce, len(c.slots))] {
+				if s.state == leased && (s.done != nil || c.holds()) {
+					found = true
+					fresh = c.look(s, now, &next) || fresh
+				}
+			}
+		})
+		if !sound {
+			return time.Time{}
+		}
+	}
+	c.change(func() {
+		next = earliest(next, c.retireSurplus(now))
+		next = earliest(next, c.nextSweep(now, found, fresh))
+	})
+	return next
+}
+
+// nextSweep paces the sweeps. A lease that begins after this one was looked for
+// finds parked true and pokes: both are decided under the lock.
+func (c *core) nextSweep(now time.Time, found, fresh bool) time.Time {
+	switch {
+	case !found:
+		// A lease may have begun in a part swept before; only if none is there
+		// now may the manager sleep.
+		if c.counts[leased] == 0 || !c.anyTracked() {
+			c.parked, c.interval = true, 0
+			return time.Time{}
+		}
+		c.interval = firstSweep
+	case fresh || c.interval == 0 || c.holds():
+		c.interval = firstSweep
+	default:
+		c.interval = min(2*c.interval, lazySweep)
+	}
+	if c.queue.Len() > 0 {
+		return now.Add(eagerSweep)
+	}
+	return now.Add(c.interval)
+}
+
+func (c *core) anyTracked() bool {
+	for _, s := range c.slots {
+		if s.state == leased && (s.done != nil || c.holds()) {
+			return true
+		}
+	}
+	return false
+}
+
+// look judges one lease that has to be looked at, reports whether it is new,
+// and lowers next to when it must be looked at again. No clock was read at
+// checkout, so a lease's age counts from when it was first seen: never early,
+// late by a sweep at most.
+func (c *core) look(s *slot, now time.Time, next *time.Time) (fresh bool) {
+	seen := &s.seen
+	if fresh = seen.generation != s.generation; fresh {
+		*seen = sighting{generation: s.generation, first: now}
+	}
+	if seen.ended.IsZero() && s.done != nil {
+		select {
+		case <-s.done:
+			seen.ended = now
+		default:
+		}
+	}
+	if !seen.ended.IsZero() {
+		due := seen.ended.Add(max(0, c.opts.ReclaimGrace))
+		if !now.Before(due) {
+			c.reclaim(s, leaseEnd{reason: EndAbandoned, after: now.Sub(seen.ended)})
+			return fresh
+		}
+		*next = earliest(*next, due)
+	}
+	if limit := c.opts.MaxHold; limit > 0 {
+		due := seen.first.Add(limit)
+		if !now.Before(due) {
+			c.reclaim(s, leaseEnd{reason: EndOverdue, after: now.Sub(seen.first)})
+			return fresh
+		}
+		*next = earliest(*next, due)
+	}
+	if limit := c.opts.WarnHold; limit > 0 && !seen.warned {
+		due := seen.first.Add(limit)
+		if now.Before(due) {
+			*next = earliest(*next, due)
+			return fresh
+		}
+		seen.warned = true
+		c.publish(Event{Kind: EventLeaseOverdue, Slot: s.inc.id, Owner: s.owner, Elapsed: now.Sub(seen.first)})
+	}
+	return fresh
+}
+
+// reclaim takes a worker back from a client that is gone or holds it too long.
+// It counts in no restart budget: whoever can cancel requests could otherwise
+// put the pool into CrashLoop.
+func (c *core) reclaim(s *slot, end leaseEnd) {
+	inc := s.inc
+	end.generation = s.generation
+	c.revoke(s, end.reason, nil)
+	inc.last = end
+	c.hit(hatch.Manager, hatch.Revoke)
+	if c.opts.Reclaim == ReclaimReuse {
+		c.comeBack(s, true)
+		return
+	}
+	c.dismiss(inc, restart.Orderly, nil) // the client may still be touching it
+}
+
+// linger notes that an idle worker is one too many, and when it has to go.
+func (c *core) linger(s *slot, now time.Time) {
+	if c.opts.OverflowLinger < 0 {
+		if c.queue.Len() == 0 {
+			c.dismiss(s.inc, restart.Orderly, nil)
+		}
+		return
+	}
+	s.idleSince = now
+	due := now.Add(c.opts.OverflowLinger)
+	if c.lingerAt.IsZero() || due.Before(c.lingerAt) {
+		c.lingerAt = due
+		poke(c.manager)
+	}
+}
+
+// retireSurplus ends surplus workers that were idle for OverflowLinger, highest
+// slot first. An idle worker that came back before there was a surplus counts
+// as idle since then.
+func (c *core) retireSurplus(now time.Time) time.Time {
+	if c.lingerAt.IsZero() || now.Before(c.lingerAt) {
+		return c.lingerAt
+	}
+	c.lingerAt = time.Time{}
+	var next time.Time
+	for i := len(c.slots) - 1; i >= 0 && c.surplus() > 0 && c.queue.Len() == 0; i-- {
+		s := c.slots[i]
+		if s.state != idling {
+			continue
+		}
+		since := c.surplusAt
+		if s.idleSince.After(since) {
+			since = s.idleSince
+		}
+		if due := since.Add(c.opts.OverflowLinger); now.Before(due) {
+			next = earliest(next, due)
+			continue
+		}
+		c.idle.Remove(&s.idle)
+		c.hit(hatch.Manager, hatch.Retire)
+		c.dismiss(s.inc, restart.Orderly, nil)
+	}
+	if c.surplus() > 0 {
+		c.lingerAt = next
+	}
+	return c.lingerAt
+}
+
+// alarm clock of a half: a timer that fires at a time, or never.
+type alarmClock struct{ *time.Timer }
+
+func newAlarm() alarmClock {
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
+	return alarmClock{timer}
+}
+
+// set makes the clock fire at a time; zero: never.
+func (a alarmClock) set(at time.Time) {
+	if at.IsZero() {
+		a.Stop()
+		return
+	}
+	a.Reset(time.Until(at))
+}

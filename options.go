@@ -1,0 +1,259 @@
+package pool
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"runtime"
+	"time"
+)
+
+// Options says how large a pool is and how it behaves. It is plain comparable
+// data: it can be copied, compared with == and read from a configuration file
+// in JSON or YAML, where a duration is written as "5s".
+//
+// In every field 0 asks for the stated default, and a negative value turns the
+// limit or feature off. Where a field says so, and for any other value out of
+// range, Validate returns an error. No duration may exceed a hundred years.
+type Options struct {
+	// Size is the number of workers that the pool keeps up. Required, unless
+	// MaxOverflow is positive: then 0 is a pool whose workers exist only while
+	// there is demand. Negative: an error. Size and MaxOverflow together are
+	// at most 1<<24.
+	Size int `json:"size,omitempty" yaml:"size,omitempty"`
+
+	// MaxOverflow is how many workers beyond Size may run while clients wait.
+	// 0 or negative: none.
+	MaxOverflow int `json:"max_overflow,omitempty" yaml:"max_overflow,omitempty"`
+
+	// OverflowLinger is how long a worker beyond Size stays idle before it is
+	// stopped. 0: 5s. Negative: it is stopped as soon as it is checked in and
+	// nobody waits.
+	OverflowLinger time.Duration `json:"overflow_linger,omitempty" yaml:"overflow_linger,omitempty"`
+
+	// Order says which of several idle workers is lent. Empty: OrderRecent.
+	Order Order `json:"order,omitempty" yaml:"order,omitempty"`
+
+	// AsyncStart lets Start return at once, while the workers come up. False:
+	// Start returns when Size workers are live, or with the error of the first
+	// that fails to start.
+	AsyncStart bool `json:"async_start,omitempty" yaml:"async_start,omitempty"`
+
+	// MaxWaiting is how many clients may wait for a worker. One more fails at
+	// once with ErrOverloaded. Clients for whom a worker is already starting are
+	// not counted. 0 or negative: no limit.
+	MaxWaiting int `json:"max_waiting,omitempty" yaml:"max_waiting,omitempty"`
+
+	// MaxWait is the longest that a client waits for a worker, whatever its
+	// context allows; then it fails with ErrOverloaded. 0 or negative: no limit.
+	MaxWait time.Duration `json:"max_wait,omitempty" yaml:"max_wait,omitempty"`
+
+	// Reclaim says what becomes of a worker whose lease the pool had to revoke.
+	// Empty: ReclaimReplace.
+	Reclaim Reclaim `json:"reclaim,omitempty" yaml:"reclaim,omitempty"`
+
+	// ReclaimGrace is how long a client may still check its worker in after its
+	// context has ended; then the lease is revoked. 0: 1s. Negative: none, the
+	// lease is revoked as soon as the pool notices.
+	ReclaimGrace time.Duration `json:"reclaim_grace,omitempty" yaml:"reclaim_grace,omitempty"`
+
+	// WarnHold is the age at which a lease is reported, once, with
+	// EventLeaseOverdue. 0 or negative: off. It must be less than MaxHold where
+	// both are on, for it would never come.
+	WarnHold time.Duration `json:"warn_hold,omitempty" yaml:"warn_hold,omitempty"`
+
+	// MaxHold is the age at which a lease is revoked, without grace: never
+	// early, late by some milliseconds. 0 or negative: off.
+	MaxHold time.Duration `json:"max_hold,omitempty" yaml:"max_hold,omitempty"`
+
+	// MaxStarting is how many workers may be starting at the same time, so that
+	// a pool does not overrun its backend. 0: GOMAXPROCS, but at least 4 and at
+	// most 16. Negative: as many as are wanted.
+	MaxStarting int `json:"max_starting,omitempty" yaml:"max_starting,omitempty"`
+
+	// StartTimeout bounds Spec.Start: its context is cancelled then, and the
+	// start has failed. 0: 30s. Negative: no limit.
+	StartTimeout time.Duration `json:"start_timeout,omitempty" yaml:"start_timeout,omitempty"`
+
+	// CheckTimeout bounds Spec.Reset: its context is cancelled then, and the
+	// worker is replaced. 0: 5s. Negative: no limit.
+	CheckTimeout time.Duration `json:"check_timeout,omitempty" yaml:"check_timeout,omitempty"`
+
+	// StopTimeout bounds the end of a worker: its Spec.Stop and the return of
+	// its Spec.Run, or of a hook that was cancelled. What has not ended then is
+	// a [Zombie]. 0: 5s. Negative: an error, for stopping a pool must come to an
+	// end.
+	StopTimeout time.Duration `json:"stop_timeout,omitempty" yaml:"stop_timeout,omitempty"`
+
+	// MaxRestarts is how many failures in RestartWindow the pool answers with
+	// restarts. One more while no proven worker is alive, and it is in
+	// StateCrashLoop: it tries one worker at a time, and clients fail with
+	// ErrUnavailable while none is live. A worker is proven when it has
+	// completed a lease or lived for 10s. A failure is a start that failed or
+	// the crash of a worker not yet proven; unlike the restart intensity of
+	// OTP, crashes of proven workers do not count, and the end of a proven
+	// worker starts the count again. 0: six for each of Size workers, and six
+	// when Size is 0. Negative: the pool never is in StateCrashLoop, and clients
+	// wait.
+	MaxRestarts int `json:"max_restarts,omitempty" yaml:"max_restarts,omitempty"`
+
+	// RestartWindow is the time in which MaxRestarts and MaxPoolRestarts count.
+	// 0: 60s. Negative: an error.
+	RestartWindow time.Duration `json:"restart_window,omitempty" yaml:"restart_window,omitempty"`
+
+	// Backoff spaces the restarts of a slot whose workers fail, and of a pool
+	// that dies.
+	Backoff Backoff `json:"backoff,omitzero" yaml:"backoff,omitempty"`
+
+	// MaxPoolRestarts is how many deaths of its manager or worker supervisor in
+	// RestartWindow the pool survives. One more, and it is in StateFailed: it
+	// lends nothing until Restart. 0 or negative: no limit.
+	MaxPoolRestarts int `json:"max_pool_restarts,omitempty" yaml:"max_pool_restarts,omitempty"`
+}
+
+// Backoff says how long to wait between restarts. After the first of several
+// failures in a row the restart comes at once, after the second Min later, and
+// then the delay doubles up to Max. Each delay is shortened at random by up to
+// a quarter, so that Max is never exceeded.
+type Backoff struct {
+	// Min is the delay after the second failure in a row. 0: 100ms, or Max
+	// where that is shorter. Negative: every restart comes at once; only in
+	// StateCrashLoop the pool still keeps a distance between its attempts.
+	Min time.Duration `json:"min,omitempty" yaml:"min,omitempty"`
+
+	// Max is the longest delay. 0: 30s, or Min where that is longer. Negative
+	// or less than Min: an error.
+	Max time.Duration `json:"max,omitempty" yaml:"max,omitempty"`
+}
+
+// Order says which of several idle workers is lent. It prints and marshals as
+// it is.
+type Order string
+
+const (
+	OrderRecent Order = "recent" // one used lately, whichever is found first: the default, and the fastest
+	OrderLIFO   Order = "lifo"   // the one used last
+	OrderFIFO   Order = "fifo"   // the one idle the longest, so that all are used alike
+)
+
+// Reclaim says what becomes of a worker whose lease the pool had to revoke. It
+// prints and marshals as it is.
+type Reclaim string
+
+const (
+	ReclaimReplace Reclaim = "replace" // it is stopped and replaced, for its client may still be touching it: the default
+	ReclaimReuse   Reclaim = "reuse"   // it is reset and lent on: for workers that bear two clients at once
+)
+
+// OptionError says what is wrong with one field of [Options].
+type OptionError struct {
+	Field  string // as in Go: "Size", "Backoff.Min"
+	Value  any    // what it was
+	Reason string // what would be right: "must be positive"
+}
+
+func (e *OptionError) Error() string {
+	verb := "%v"
+	if e.Value != nil && reflect.TypeOf(e.Value).Kind() == reflect.String {
+		verb = "%q"
+	}
+	return fmt.Sprintf("pool: %s %s, got "+verb, e.Field, e.Reason, e.Value)
+}
+
+// What keeps the arithmetic of the pool, and its memory, within bounds.
+const (
+	maxWorkers  = 1 << 24
+	maxDuration = 100 * 365 * 24 * time.Hour // two of them still add up
+)
+
+// Validate returns nil, or every fault of o, joined by [errors.Join], each an
+// [*OptionError]. Start does the same before it does anything else.
+func (o Options) Validate() error {
+	var faults []error
+	check := func(right bool, field string, value any, reason string, args ...any) {
+		if !right {
+			faults = append(faults, &OptionError{field, value, fmt.Sprintf(reason, args...)})
+		}
+	}
+
+	check(o.Size >= 0, "Size", o.Size, "must be positive")
+	check(o.Size != 0 || o.MaxOverflow > 0, "Size", o.Size, "must be positive unless MaxOverflow is")
+	check(o.Size <= maxWorkers, "Size", o.Size, "must be at most %d", maxWorkers)
+	check(o.MaxOverflow <= maxWorkers-min(max(o.Size, 0), maxWorkers), "MaxOverflow", o.MaxOverflow, "must be at most %d together with Size", maxWorkers)
+
+	check(o.Order == "" || o.Order == OrderRecent || o.Order == OrderLIFO || o.Order == OrderFIFO,
+		"Order", o.Order, "must be %q, %q or %q", OrderRecent, OrderLIFO, OrderFIFO)
+	check(o.Reclaim == "" || o.Reclaim == ReclaimReplace || o.Reclaim == ReclaimReuse,
+		"Reclaim", o.Reclaim, "must be %q or %q", ReclaimReplace, ReclaimReuse)
+
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{
+		{"OverflowLinger", o.OverflowLinger},
+		{"MaxWait", o.MaxWait},
+		{"ReclaimGrace", o.ReclaimGrace},
+		{"WarnHold", o.WarnHold},
+		{"MaxHold", o.MaxHold},
+		{"StartTimeout", o.StartTimeout},
+		{"CheckTimeout", o.CheckTimeout},
+		{"StopTimeout", o.StopTimeout},
+		{"RestartWindow", o.RestartWindow},
+		{"Backoff.Min", o.Backoff.Min},
+		{"Backoff.Max", o.Backoff.Max},
+	} {
+		check(d.value <= maxDuration, d.field, d.value, "must be at most %v", maxDuration)
+	}
+	check(o.WarnHold <= 0 || o.MaxHold <= 0 || o.WarnHold < o.MaxHold,
+		"WarnHold", o.WarnHold, "must be less than MaxHold (%v)", o.MaxHold)
+	check(o.StopTimeout >= 0, "StopTimeout", o.StopTimeout, "must not be negative")
+	check(o.RestartWindow >= 0, "RestartWindow", o.RestartWindow, "must not be negative")
+	check(o.Backoff.Max >= 0, "Backoff.Max", o.Backoff.Max, "must not be negative")
+	check(o.Backoff.Max <= 0 || o.Backoff.Max >= o.Backoff.Min,
+		"Backoff.Max", o.Backoff.Max, "must not be less than Backoff.Min (%v)", o.Backoff.Min)
+	return errors.Join(faults...)
+}
+
+// withDefaults returns o in the form that the core reads: every 0 that stands
+// for a default is replaced by it, a count without limit is [math.MaxInt], and
+// a duration that is not positive is off. MaxRestarts stays as it is, because
+// its default follows Size; see maxRestarts. A second call changes nothing.
+func (o Options) withDefaults() Options {
+	o.MaxOverflow = max(o.MaxOverflow, 0)
+	o.OverflowLinger = cmp.Or(o.OverflowLinger, 5*time.Second)
+	o.Order = cmp.Or(o.Order, OrderRecent)
+	o.MaxWaiting = limit(o.MaxWaiting)
+	o.Reclaim = cmp.Or(o.Reclaim, ReclaimReplace)
+	o.ReclaimGrace = cmp.Or(o.ReclaimGrace, time.Second)
+	o.MaxStarting = limit(cmp.Or(o.MaxStarting, min(max(runtime.GOMAXPROCS(0), 4), 16)))
+	o.StartTimeout = cmp.Or(o.StartTimeout, 30*time.Second)
+	o.CheckTimeout = cmp.Or(o.CheckTimeout, 5*time.Second)
+	o.StopTimeout = cmp.Or(o.StopTimeout, 5*time.Second)
+	o.RestartWindow = cmp.Or(o.RestartWindow, time.Minute)
+	o.Backoff = o.Backoff.withDefaults()
+	o.MaxPoolRestarts = limit(o.MaxPoolRestarts)
+	return o
+}
+
+func (b Backoff) withDefaults() Backoff {
+	const shortest, longest = 100 * time.Millisecond, 30 * time.Second
+	b.Min = cmp.Or(b.Min, min(shortest, cmp.Or(b.Max, longest)))
+	b.Max = cmp.Or(b.Max, max(longest, b.Min))
+	return b
+}
+
+// limit is n, or the largest int where n is none.
+func limit(n int) int {
+	if n <= 0 {
+		return math.MaxInt
+	}
+	return n
+}
+
+// maxRestarts is the number of failures in RestartWindow that a pool of that
+// size answers with restarts. Negative: never CrashLoop.
+func (o Options) maxRestarts(size int) int {
+	return cmp.Or(o.MaxRestarts, 6*max(size, 1))
+}

@@ -1,0 +1,143 @@
+package pool
+
+import (
+	"context"
+	"time"
+)
+
+// Pool lends workers of type W. It is a handle: it stays good when workers, the
+// manager or the whole pool are restarted, and answers ErrStopped once the pool
+// has been stopped. All methods may be called by several goroutines at once.
+type Pool[W any] struct {
+	core  *core
+	terms Terms
+}
+
+// Terms are how one client uses a pool. The zero Terms are the pool's own.
+type Terms struct {
+	// MaxWait bounds the wait for a worker, apart from the context, which
+	// bounds the lease too. 0: Options.MaxWait; negative: no bound.
+	MaxWait time.Duration
+	// Owner is a label of the client, shown by Inspect, in events and in the log.
+	Owner string
+}
+
+func (t *Terms) patience(standard time.Duration) time.Duration {
+	if t.MaxWait != 0 {
+		return t.MaxWait
+	}
+	return standard
+}
+
+// Control is a pool without the type of its workers. Every *Pool[W] is one, and
+// nothing else can be.
+type Control interface {
+	// Name returns the name under which the pool was started.
+	Name() string
+
+	// Stats returns the counts of the pool. It never waits for a hook or a
+	// start, and costs a short critical section.
+	Stats() Stats
+
+	// Inspect returns what is in the pool: slots, leases, waiters. It costs a
+	// critical section that is proportional to their number.
+	Inspect() PoolInfo
+
+	// WaitReady waits until n workers are live; 0: as many as Resize or
+	// Options.Size ask for. It returns ErrStopped, ErrUnavailable (the pool has
+	// failed) or the context's error, with the last failure of a worker in its
+	// text.
+	WaitReady(ctx context.Context, n int) error
+
+	// Resize sets the number of workers and waits until it is reached or ctx is
+	// done; the goal stands either way, across restarts of the pool too. Growing
+	// starts workers at once. Shrinking revokes nothing: idle workers beyond
+	// the new Size + MaxOverflow are stopped at once, leased ones when they come
+	// back. It returns an [OptionError], ErrStopped, ErrUnavailable or the
+	// context's error.
+	Resize(ctx context.Context, size int) error
+
+	// Restart replaces everything but the name, the handle and the waiters: the
+	// pool drains until ctx is done, the leases left are revoked, the workers
+	// are stopped, and new ones start. It is the way out of StateFailed. It
+	// waits until the first attempts of the new workers have ended, or ctx is
+	// done; the restart goes on either way.
+	Restart(ctx context.Context) error
+
+	// Stop ends the pool: new clients and waiters get ErrStopped, leases run
+	// out until ctx is done, those left are revoked, and every worker is
+	// stopped. It returns at the latest Options.StopTimeout after ctx is done.
+	// When it returns the name is free and no goroutine is left but those of
+	// the zombies that a [*StopError] names. Several Stops join, the earliest
+	// ctx ends the draining, and all get the same result. Stopping a stopped
+	// pool does nothing.
+	Stop(ctx context.Context) error
+
+	inside() *core
+}
+
+// Checkout lends a worker: an idle one at once, else the next one that comes
+// back or starts, in the order of arrival. If all are out and MaxOverflow
+// allows it, one more is started; the client gets whichever comes first.
+//
+// ctx bounds the wait and the lease: when it ends, the client has
+// Options.ReclaimGrace to check in, then it is presumed gone and the worker is
+// taken away. To bound only the wait use Terms.MaxWait; to hand a lease on use
+// [Lease.Transfer].
+//
+// The error is a [*CheckoutError] that wraps the context's error, ErrOverloaded,
+// ErrUnavailable or ErrStopped; then nothing was begun and a retry is safe.
+// With an idle worker Checkout takes one critical section, allocates nothing
+// and reads no clock.
+func (p *Pool[W]) Checkout(ctx context.Context) (Lease[W], error) {
+	l, err := p.core.checkout(ctx, &p.terms)
+	return Lease[W]{l}, err
+}
+
+// TryCheckout is Checkout for those who do not wait: if no worker is idle it
+// returns a [*CheckoutError] that wraps ErrFull, at once. It never starts a
+// worker and never passes a client that waits. It is linearizable: when it says
+// ErrFull there was a moment during the call when no worker was free.
+func (p *Pool[W]) TryCheckout(ctx context.Context) (Lease[W], error) {
+	l, err := p.core.tryCheckout(ctx, &p.terms)
+	return Lease[W]{l}, err
+}
+
+// Checkin returns the worker of a lease of this pool; see [Lease.Checkin]. A
+// lease of another pool means nothing here: it reports false.
+func (p *Pool[W]) Checkin(l Lease[W]) bool {
+	if l.lease.inc == nil || l.lease.inc.slot.core != p.core {
+		return false
+	}
+	return l.Checkin()
+}
+
+// With returns a handle of the same pool on other terms. Keep it: it costs one
+// allocation.
+func (p *Pool[W]) With(terms Terms) *Pool[W] { return &Pool[W]{p.core, terms} }
+
+// Name implements [Control].
+func (p *Pool[W]) Name() string { return p.core.name }
+
+// Stats implements [Control].
+func (p *Pool[W]) Stats() (s Stats) {
+	p.core.view(func() { s = p.core.stats() })
+	return s
+}
+
+// Inspect implements [Control].
+func (p *Pool[W]) Inspect() PoolInfo { return p.core.inspect() }
+
+// WaitReady implements [Control].
+func (p *Pool[W]) WaitReady(ctx context.Context, n int) error { return p.core.waitReady(ctx, n) }
+
+// Resize implements [Control].
+func (p *Pool[W]) Resize(ctx context.Context, size int) error { return p.core.resize(ctx, size) }
+
+// Restart implements [Control].
+func (p *Pool[W]) Restart(ctx context.Context) error { return p.core.restart(ctx) }
+
+// Stop implements [Control].
+func (p *Pool[W]) Stop(ctx context.Context) error { return p.core.stop(ctx) }
+
+func (p *Pool[W]) inside() *core { return p.core }

@@ -1,0 +1,230 @@
+package pool
+
+import (
+	"context"
+	"time"
+
+	"github.com/pooltender/pool/internal/idle"
+	"github.com/pooltender/pool/internal/list"
+	"github.com/pooltender/pool/internal/restart"
+)
+
+type slotState uint8
+
+const (
+	vacant slotState = iota
+	starting
+	idling
+	leased
+	tending
+	stopping
+	backingOff
+	slotStates
+)
+
+var slotWords = [slotStates]SlotState{
+	SlotVacant, SlotStarting, SlotIdle, SlotLeased, SlotTending, SlotStopping, SlotBackingOff,
+}
+
+func (s slotState) String() string { return string(slotWords[s]) }
+
+// live reports whether a worker of this state is up.
+func (s slotState) live() bool { return s == idling || s == leased || s == tending }
+
+// slot is the pool's numbered place for a worker. Its fields but core and index
+// are guarded by core.mu.
+type slot struct {
+	core  *core
+	index int
+
+	state slotState
+	// generation is the identity of a lease: it moves with every beginning and
+	// every end of one, and never goes back, not even across epochs. A lease is
+	// live as long as it is the slot's generation (invariants 1, 5, 14).
+	generation uint64
+	inc        *incarnation
+
+	// The lease, while leased.
+	held    bool            // the lease is live; false while whoever ended it decides about the worker
+	done    <-chan struct{} // of the client's context; nil: nothing to sweep
+	owner   string
+	context *leaseContext // what Lease.Context made
+	since   time.Time     // set only while somebody watches leases
+	seen    sighting
+
+	// What survives the worker.
+	made      uint64 // incarnations so far
+	streak    int    // failures in a row
+	notBefore time.Time
+	tried     uint64 // the epoch in which the first attempt of this slot has ended
+	lastError error
+
+	idleSince time.Time // zero: unknown, because there was no surplus when it came back
+	idle      idle.Node[*slot]
+	busy      list.Node[*slot]
+	down      list.Node[*slot]
+}
+
+// sighting is what the manager has seen of a lease. It is of no use when the
+// generation has moved.
+type sighting struct {
+	generation uint64
+	first      time.Time // first seen
+	ended      time.Time // the client's context was first seen done
+	warned     bool
+}
+
+// hook names a hook of an incarnation.
+type hook string
+
+const (
+	noHook    hook = ""
+	hookStart hook = "start"
+	hookRun   hook = "run"
+	hookReset hook = "reset"
+	hookStop  hook = "stop"
+)
+
+// incarnation is one worker of a slot, from the moment its start is decided
+// until everything of it has ended. Its record is the truth from which a new
+// epoch is rebuilt: the fields are set by those who know, not by those who want.
+type incarnation struct {
+	slot   *slot
+	id     Slot
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	worker any // written before the start is reported, then constant
+
+	// Guarded by core.mu.
+	launched   bool               // its goroutine exists
+	delivered  bool               // Start returned a worker: Stop is owed
+	owed       bool               // a permit is held
+	hook       hook               // what runs now, beside Run
+	cancelHook context.CancelFunc // of Reset, while it runs
+	running    bool               // Run runs
+	over       bool               // crashed or told to end; there is no way back
+	crashed    bool
+	stopping   bool // Stop has been called, or needs not be
+	gone       bool // nothing of it runs any more
+	detached   bool // its slot has gone on without it
+
+	began    time.Time // Start was called
+	born     time.Time // Start returned
+	deadline time.Time // of what runs now: the start, the hook, or the end
+	uses     uint64    // leases
+	served   bool      // a lease was completed by Checkin
+	ending   restart.Ending
+	proven   bool
+	err      error    // why it ended, where there is an error to tell
+	stopErr  error    // what Stop said
+	last     leaseEnd // the last end of a lease that was not a plain return
+	zombie   list.Node[*incarnation]
+}
+
+// leaseEnd is how a lease of an incarnation ended.
+type leaseEnd struct {
+	generation uint64
+	reason     EndReason
+	err        error
+	after      time.Duration // abandoned: how long after the client's context; overdue: how long it was held
+}
+
+func (inc *incarnation) isProven(now time.Time) bool {
+	return inc.served || (!inc.born.IsZero() && now.Sub(inc.born) >= healthyAfter)
+}
+
+func (c *core) newSlot(index int) *slot {
+	s := &slot{core: c, index: index}
+	s.unlink()
+	return s
+}
+
+// unlink gives the slot fresh nodes, in no list.
+func (s *slot) unlink() {
+	s.idle = idle.Node[*slot]{Value: s, Index: s.index}
+	s.busy = list.Node[*slot]{Value: s}
+	s.down = list.Node[*slot]{Value: s}
+}
+
+// grow makes slots up to the limit.
+func (c *core) grow() {
+	for len(c.slots) < c.limit() {
+		s := c.newSlot(len(c.slots))
+		c.slots = append(c.slots, s)
+		c.counts[vacant]++
+		c.lieDown(s)
+	}
+}
+
+// trim drops vacant slots beyond the limit, from the end. Their leases have all
+// ended, so no generation is ever used twice.
+func (c *core) trim() {
+	for n := len(c.slots); n > c.limit() && c.slots[n-1].inc == nil; n = len(c.slots) {
+		s := c.slots[n-1]
+		c.getUp(s)
+		c.counts[s.state]--
+		c.slots[n-1] = nil
+		c.slots = c.slots[:n-1]
+	}
+}
+
+// to moves a slot from one state to another, with all that is derived from
+// states: the counts and the lists. Everything but idle ⇄ leased comes here.
+func (c *core) to(s *slot, state slotState) {
+	switch s.state {
+	case idling:
+		c.idle.Remove(&s.idle)
+	case starting, tending, stopping:
+		c.busy.Remove(&s.busy)
+	case vacant, backingOff:
+		c.getUp(s)
+	}
+	wasLive := s.state.live()
+	c.counts[s.state]--
+	c.counts[state]++
+	s.state = state
+	switch state {
+	case idling:
+		c.idle.Add(&s.idle)
+	case starting, tending, stopping:
+		c.busy.PushBack(&s.busy)
+	case vacant, backingOff:
+		c.lieDown(s)
+	}
+	if wasLive != state.live() {
+		c.relive(time.Now())
+	}
+	if wasLive != state.live() || state == vacant {
+		c.notify()
+	}
+}
+
+// relive tells those who judge the pool's health that the number of live
+// workers has changed.
+func (c *core) relive(now time.Time) {
+	c.ledger.Alive(now)
+	if c.live() < c.goal {
+		c.readyAt = time.Time{}
+	} else if c.readyAt.IsZero() {
+		c.readyAt = now
+	}
+	if c.surplus() == 0 {
+		c.surplusAt, c.lingerAt = time.Time{}, time.Time{}
+	} else if c.surplusAt.IsZero() {
+		c.surplusAt = now
+	}
+}
+
+func (c *core) lieDown(s *slot) {
+	if s.index < c.goal {
+		c.down[0].PushBack(&s.down)
+	} else {
+		c.down[1].PushBack(&s.down)
+	}
+}
+
+func (c *core) getUp(s *slot) {
+	if !c.down[0].Remove(&s.down) {
+		c.down[1].Remove(&s.down)
+	}
+}

@@ -1,0 +1,270 @@
+package pool
+
+import (
+	"context"
+	"time"
+
+	"github.com/pooltender/pool/internal/hatch"
+)
+
+// superviseWorkers is the worker supervisor: it starts workers, watches what
+// takes too long, and judges by the restart policy. What it does in one turn
+// follows from the state alone, not from messages, so a turn too many does no
+// harm and a new epoch needs nothing of the old one's.
+func (c *core) superviseWorkers(ctx context.Context) {
+	timer := newAlarm()
+	defer timer.Stop()
+	for {
+		c.hit(hatch.Supervisor, hatch.Idle)
+		c.change(func() {
+			c.hit(hatch.Supervisor, hatch.Locked)
+			timer.set(c.supervise(time.Now()))
+		})
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.supervisor:
+		case <-timer.C:
+		}
+	}
+}
+
+// supervise is one turn of the worker supervisor, or of the keeper where there
+// is none. It returns when the next is due.
+func (c *core) supervise(now time.Time) (next time.Time) {
+	if !c.busyAlarm.IsZero() && !now.Before(c.busyAlarm) {
+		c.checkDeadlines(now)
+	}
+	if c.open {
+		next = c.judge(now)
+		next = earliest(next, c.startWorkers(now))
+		next = earliest(next, c.show(now))
+	}
+	return earliest(next, c.busyAlarm)
+}
+
+// checkDeadlines deals with everything that takes too long.
+func (c *core) checkDeadlines(now time.Time) {
+	c.busyAlarm = time.Time{}
+	for n := range c.busy.All() {
+		s := n.Value
+		inc := s.inc
+		if inc.deadline.IsZero() || now.Before(inc.deadline) {
+			c.busyAlarm = earliest(c.busyAlarm, inc.deadline)
+			continue
+		}
+		switch {
+		case inc.over:
+			c.abandon(inc)
+		case s.state == starting:
+			inc.cancel(context.DeadlineExceeded)
+			c.startFailed(inc, &StartError{Slot: inc.id, Err: context.DeadlineExceeded}, now)
+		case s.state == tending:
+			c.crash(inc, &CrashError{Slot: inc.id, Hook: string(hookReset), Err: context.DeadlineExceeded})
+		}
+	}
+}
+
+// abandon detaches an incarnation that has not ended although it was told to.
+// There is room for so many zombies; beyond it the slot stays out of service
+// (its deadline is not looked at again until something ends). When the pool
+// stops there is room for all, so that Stop returns.
+func (c *core) abandon(inc *incarnation) {
+	inc.cancel(inc.err)
+	if c.zombies.Len() >= c.limit() && c.state != StateDraining {
+		return
+	}
+	inc.detached = true
+	c.zombies.PushBack(&inc.zombie)
+	c.publish(Event{Kind: EventZombie, Slot: inc.id, Err: &StopError{Pool: c.name, Zombies: []Zombie{c.zombieOf(inc)}}})
+	c.hit(hatch.Supervisor, hatch.Detach)
+	c.vacate(inc)
+}
+
+func (c *core) zombieOf(inc *incarnation) Zombie {
+	z := Zombie{Slot: inc.id, Hook: string(inc.hook), Since: inc.deadline.Add(-c.opts.StopTimeout)}
+	if inc.hook == noHook {
+		z.Hook = string(hookRun)
+	}
+	return z
+}
+
+// judge moves the pool between starting, running and crash loop.
+func (c *core) judge(now time.Time) (next time.Time) {
+	p := c.policy()
+	if c.state == StateStarting && c.hasStarted() {
+		c.sync = false
+		c.become(stateRunning)
+	}
+	switch c.state {
+	case stateRunning:
+		if c.ledger.Exhausted(p, now, c.live(), c.provenLive(now)) {
+			c.enterCrashLoop(now)
+			break
+		}
+		if at, set := c.ledger.ExhaustedAt(p); set && c.live() == 0 {
+			next = earliest(next, at)
+		}
+	case StateCrashLoop:
+		if c.provenLive(now) {
+			c.leaveCrashLoop()
+			break
+		}
+		next = earliest(next, c.nextProof())
+	}
+	return next
+}
+
+// hasStarted reports whether the first attempt of every slot has ended in this
+// epoch, which for a Start that waits means that all of them are live. Slots
+// are looked at once.
+func (c *core) hasStarted() bool {
+	for c.untried < min(c.goal, len(c.slots)) && c.slots[c.untried].tried == c.epoch {
+		c.untried++
+	}
+	return c.untried >= c.goal
+}
+
+func (c *core) provenLive(now time.Time) bool {
+	for _, s := range c.slots {
+		if s.state.live() && s.inc.isProven(now) {
+			return true
+		}
+	}
+	return false
+}
+
+// nextProof is when a live worker will have proven itself by its age.
+func (c *core) nextProof() (at time.Time) {
+	for _, s := range c.slots {
+		if s.state.live() {
+			at = earliest(at, s.inc.born.Add(healthyAfter))
+		}
+	}
+	return at
+}
+
+// enterCrashLoop lets starts in flight finish and stops all others but one
+// probe at a time.
+func (c *core) enterCrashLoop(now time.Time) {
+	if c.isHealthy(now) {
+		c.probes = 0
+	}
+	c.become(StateCrashLoop)
+	c.ramp = false
+	c.planProbe(now)
+	c.serve()
+}
+
+// isHealthy reports whether the pool has been ready for so long that its past
+// does not count.
+func (c *core) isHealthy(now time.Time) bool {
+	return !c.readyAt.IsZero() && now.Sub(c.readyAt) >= healthyAfter
+}
+
+// leaveCrashLoop forgets the delays of the slots but not their streaks: a
+// relapse costs one start a slot, not a storm.
+func (c *core) leaveCrashLoop() {
+	for _, s := range c.slots {
+		s.notBefore = time.Time{}
+	}
+	c.probe = nil
+	c.ramp = true
+	c.become(stateRunning)
+}
+
+func (c *core) planProbe(now time.Time) {
+	c.probeAt = now.Add(c.policy().ProbeDelay(c.probes, c.jitter()))
+	c.probes++
+}
+
+// wanted counts the starts that should begin now, given how many wait.
+func (c *core) wanted(waiting int) int {
+	if !c.open || c.state == StateCrashLoop {
+		return 0
+	}
+	occupied := c.occupied()
+	base := max(0, c.goal-occupied)
+	due := max(0, base-c.counts[backingOff])
+	extra := min(waiting-c.counts[starting]-due, c.limit()-occupied-base)
+	return due + max(0, extra)
+}
+
+// startWorkers starts what is wanted, as far as permits go. The first slots
+// that are down are wanted for the goal, due or not; others only for those who
+// wait and have no worker on its way, and only if they are due.
+func (c *core) startWorkers(now time.Time) (next time.Time) {
+	if c.state == StateCrashLoop {
+		return c.probeWorker(now)
+	}
+	permits := c.opts.MaxStarting
+	if c.ramp {
+		if c.live() >= c.goal {
+			c.ramp = false
+		}
+		permits = min(permits, max(1, c.live()))
+	}
+	base := max(0, c.goal-c.occupied())
+	extra := c.limit() - c.occupied() - base
+	for _, down := range []int{0, 1} {
+		for n := range c.down[down].All() {
+			s := n.Value
+			due := !now.Before(s.notBefore)
+			switch {
+			case s.index >= c.limit():
+				continue // left over from a Resize down
+			case base > 0:
+				base--
+				if !due {
+					c.relabel(s, backingOff)
+					next = earliest(next, s.notBefore)
+					continue
+				}
+			case s.state == backingOff:
+				c.relabel(s, vacant) // not wanted any more
+				continue
+			case extra <= 0 || c.queue.Len() <= c.counts[starting] || !due:
+				if extra > 0 && c.queue.Len() > c.counts[starting] {
+					next = earliest(next, s.notBefore)
+				}
+				continue
+			default:
+				extra--
+			}
+			if c.permits >= permits {
+				return next // whoever returns a permit comes back here
+			}
+			c.launch(s, now)
+		}
+	}
+	return next
+}
+
+// relabel moves a slot between vacant and backing off, which differ only in
+// whether a worker is wanted. It keeps its place in the list.
+func (c *core) relabel(s *slot, state slotState) {
+	c.counts[s.state]--
+	c.counts[state]++
+	s.state = state
+}
+
+// probeWorker starts one worker, in the slot longest not tried: a poisoned slot
+// must not hold the others hostage.
+func (c *core) probeWorker(now time.Time) (next time.Time) {
+	if c.counts[starting] > 0 || c.probe != nil || c.live() >= c.goal && c.queue.Len() == 0 {
+		return time.Time{}
+	}
+	if now.Before(c.probeAt) {
+		return c.probeAt
+	}
+	for _, down := range []int{0, 1} {
+		for n := range c.down[down].All() {
+			if s := n.Value; s.index < c.limit() {
+				c.launch(s, now)
+				c.probe = s.inc
+				return time.Time{}
+			}
+		}
+	}
+	return time.Time{}
+}

@@ -1,0 +1,362 @@
+package pool
+
+import (
+	"context"
+	"runtime/debug"
+	"runtime/pprof"
+	"strconv"
+	"time"
+
+	"github.com/pooltender/pool/internal/hatch"
+	"github.com/pooltender/pool/internal/restart"
+)
+
+// outcome is how a hook ended: it returned, panicked, or called runtime.Goexit.
+type outcome struct {
+	err      error
+	panicked any
+	stack    []byte
+	exit     bool
+}
+
+func (o outcome) failed() bool { return o.err != nil || o.panicked != nil || o.exit }
+
+// perform runs a hook on this goroutine to whatever end it makes of it, and
+// then goes on with next: on this goroutine, unless the hook took it along by
+// runtime.Goexit.
+func perform(run func() error, next func(outcome)) {
+	o := outcome{exit: true}
+	func() {
+		defer func() {
+			if !o.exit {
+				return
+			}
+			if p := recover(); p != nil {
+				o = outcome{panicked: p, stack: debug.Stack()}
+				o.err, _ = p.(error)
+				return
+			}
+			go next(o)
+		}()
+		o = outcome{err: run()}
+	}()
+	next(o)
+}
+
+// launch starts a worker in a slot that is down. The lock is held.
+func (c *core) launch(s *slot, now time.Time) {
+	s.made++
+	inc := &incarnation{
+		slot:     s,
+		id:       Slot{Pool: c.name, Index: s.index, Incarnation: s.made, Attempt: s.streak + 1},
+		hook:     hookStart,
+		owed:     true,
+		began:    now,
+		deadline: after(now, c.opts.StartTimeout),
+	}
+	inc.zombie.Value = inc
+	// The life of a worker is cut off from everybody else's; its parents have
+	// no methods of the user's that a cancel could call.
+	life := context.WithValue(c.registry.base, slotKey{}, inc.id)
+	inc.ctx, inc.cancel = context.WithCancelCause(life)
+	s.inc = inc
+	c.permits++
+	c.to(s, starting)
+	c.alarm(inc.deadline)
+	c.hit(hatch.Supervisor, hatch.Start)
+	go c.start(inc)
+	inc.launched = true
+	c.hit(hatch.Supervisor, hatch.Started)
+}
+
+// start is the goroutine of a worker: Start, and then Run.
+func (c *core) start(inc *incarnation) {
+	c.label(inc)
+	perform(
+		func() (err error) { inc.worker, err = c.hooks.start(inc.ctx); return err },
+		func(o outcome) {
+			adopted := false
+			c.must(func() { adopted = c.started(inc, o) })
+			if adopted && c.hooks.run != nil {
+				c.run(inc)
+			}
+		})
+}
+
+// label lets a goroutine dump or a profile say which worker a goroutine is.
+func (c *core) label(inc *incarnation) {
+	pprof.SetGoroutineLabels(pprof.WithLabels(inc.ctx, pprof.Labels(
+		"pool", c.name,
+		"slot", strconv.Itoa(inc.id.Index),
+		"incarnation", strconv.FormatUint(inc.id.Incarnation, 10),
+	)))
+}
+
+// started records the end of a Start and reports whether its worker is adopted.
+func (c *core) started(inc *incarnation, o outcome) bool {
+	now := time.Now()
+	inc.hook = noHook
+	c.returnPermit(inc)
+	if o.failed() {
+		if !inc.over {
+			c.startFailed(inc, &StartError{inc.id, o.err, o.panicked, o.stack, o.exit}, now)
+		}
+		c.advance(inc)
+		return false
+	}
+	inc.delivered = true
+	inc.born = now
+	if inc.over { // too late: told to end, or detached as a zombie
+		if !inc.detached {
+			c.to(inc.slot, stopping)
+		}
+		c.advance(inc)
+		return false
+	}
+	inc.running = c.hooks.run != nil
+	s := inc.slot
+	s.tried = c.epoch
+	if s.made > 1 {
+		c.restarts++
+	}
+	c.to(s, tending) // live, and not yet to be lent
+	c.publish(Event{Kind: EventWorkerStarted, Slot: inc.id, Elapsed: now.Sub(inc.began)})
+	c.comeBack(s, false)
+	poke(c.supervisor)
+	return true
+}
+
+// startFailed records a start that failed or took too long.
+func (c *core) startFailed(inc *incarnation, err *StartError, now time.Time) {
+	c.noteError(inc.slot, err)
+	c.publish(Event{Kind: EventStartFailed, Slot: inc.id, Err: err, Elapsed: now.Sub(inc.began)})
+	c.finish(inc, restart.StartFailed, err)
+	if c.sync && c.state == StateStarting {
+		c.abort(err)
+	}
+}
+
+// run is the worker's own time, on the goroutine that started it.
+func (c *core) run(inc *incarnation) {
+	perform(
+		func() error { return c.hooks.run(inc.worker, inc.ctx) },
+		func(o outcome) {
+			c.must(func() {
+				inc.running = false
+				if !inc.over {
+					c.crash(inc, &CrashError{inc.id, "run", o.err, o.panicked, o.stack, o.exit})
+				}
+				c.advance(inc)
+			})
+		})
+}
+
+// crash marks a live worker as dead. From here on it is not lent (invariant 7),
+// its lease has ended, and no other signal of its death does anything more
+// (invariant 4).
+func (c *core) crash(inc *incarnation, err *CrashError) {
+	s := inc.slot
+	now := time.Now()
+	c.crashes++
+	c.noteError(s, err)
+	c.publish(Event{Kind: EventWorkerCrashed, Slot: inc.id, Err: err, Elapsed: now.Sub(inc.born)})
+	if s.state == leased {
+		c.revoke(s, EndCrashed, err)
+	}
+	inc.crashed = true
+	c.finish(inc, restart.Crashed, err)
+	c.to(s, stopping)
+	inc.cancel(err)
+	if c.sync && c.state == StateStarting && !inc.proven {
+		c.abort(err)
+	}
+	if c.state == StateCrashLoop {
+		c.serve() // perhaps the last live worker: those who wait are told
+	}
+}
+
+// dismiss tells a live worker to end. Its lease, if it had one, has ended.
+func (c *core) dismiss(inc *incarnation, ending restart.Ending, err error) {
+	c.finish(inc, ending, err)
+	c.to(inc.slot, stopping)
+	c.advance(inc)
+}
+
+// tell makes whatever worker the slot has end: the way of Stop, of a change of
+// epoch and of a start that takes too long. A lease must have ended before.
+func (c *core) tell(inc *incarnation, err error) {
+	if inc.over {
+		return
+	}
+	if inc.hook == hookStart {
+		c.finish(inc, restart.Orderly, err)
+		inc.cancel(err)
+		return
+	}
+	c.dismiss(inc, restart.Orderly, err)
+}
+
+// finish is the point of no return of an incarnation.
+func (c *core) finish(inc *incarnation, ending restart.Ending, err error) {
+	now := time.Now()
+	inc.over = true
+	inc.ending, inc.err = ending, err
+	inc.proven = inc.isProven(now)
+	inc.deadline = now.Add(c.opts.StopTimeout)
+	c.alarm(inc.deadline)
+	c.returnPermit(inc)
+	if inc.cancelHook != nil {
+		inc.cancelHook()
+	}
+}
+
+func (c *core) returnPermit(inc *incarnation) {
+	if inc.owed {
+		inc.owed = false
+		c.permits--
+		poke(c.supervisor)
+	}
+}
+
+// tend runs Reset on a goroutine of the pool. The worker is live, and not idle.
+func (c *core) tend(inc *incarnation) {
+	inc.hook = hookReset
+	inc.deadline = after(time.Now(), c.opts.CheckTimeout)
+	c.to(inc.slot, tending)
+	c.alarm(inc.deadline)
+	var ctx context.Context
+	if inc.deadline.IsZero() {
+		ctx, inc.cancelHook = context.WithCancel(inc.ctx)
+	} else {
+		ctx, inc.cancelHook = context.WithDeadline(inc.ctx, inc.deadline)
+	}
+	go func() {
+		c.label(inc)
+		perform(
+			func() error { return c.hooks.reset(inc.worker, ctx) },
+			func(o outcome) { c.must(func() { c.tended(inc, o) }) })
+	}()
+}
+
+// tended records the end of a Reset.
+func (c *core) tended(inc *incarnation, o outcome) {
+	inc.hook = noHook
+	inc.cancelHook()
+	inc.cancelHook = nil
+	switch {
+	case inc.over: // crashed or told to end meanwhile: what Reset says does not matter
+		c.advance(inc)
+	case o.failed():
+		c.crash(inc, &CrashError{inc.id, "reset", o.err, o.panicked, o.stack, o.exit})
+		c.advance(inc)
+	default:
+		c.comeBack(inc.slot, false)
+	}
+}
+
+// advance does the next step of the end of an incarnation, if it is time for
+// it: the running hook first, then Stop exactly once, then Run, then it is gone.
+// Whoever ends something of an incarnation calls it, so it needs no order.
+func (c *core) advance(inc *incarnation) {
+	if !inc.over || inc.gone || inc.hook != noHook {
+		return // hooks of one incarnation never overlap
+	}
+	if inc.delivered && !inc.stopping {
+		inc.stopping = true
+		if c.hooks.stop != nil {
+			if inc.crashed {
+				inc.cancel(inc.err)
+			}
+			inc.hook = hookStop
+			go c.stopWorker(inc)
+			return
+		}
+	}
+	inc.cancel(inc.err)
+	if inc.running {
+		return
+	}
+	inc.gone = true
+	c.publish(Event{Kind: EventWorkerStopped, Slot: inc.id, Err: inc.stopErr, Elapsed: lifetime(inc)})
+	if inc.detached {
+		c.zombies.Remove(&inc.zombie)
+		c.notify()
+		poke(c.supervisor) // there is room for another zombie
+		poke(c.keeper)
+		return
+	}
+	c.vacate(inc)
+}
+
+func lifetime(inc *incarnation) time.Duration {
+	if inc.born.IsZero() {
+		return 0
+	}
+	return time.Since(inc.born)
+}
+
+// stopWorker runs Stop. The last fifth of StopTimeout belongs to Run, which
+// returns when its context is cancelled after Stop.
+func (c *core) stopWorker(inc *incarnation) {
+	c.label(inc)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(inc.ctx), c.opts.StopTimeout*4/5)
+	perform(
+		func() error { defer cancel(); return c.hooks.stop(inc.worker, ctx) },
+		func(o outcome) {
+			c.must(func() {
+				inc.hook = noHook
+				if o.failed() {
+					inc.stopErr = &CrashError{inc.id, "stop", o.err, o.panicked, o.stack, o.exit}
+				}
+				c.advance(inc)
+			})
+		})
+}
+
+// vacate empties the slot of an incarnation that is gone or detached, and lets
+// the restart policy say how long the slot waits (invariant 4: it is the only
+// place, and an incarnation comes here once).
+func (c *core) vacate(inc *incarnation) {
+	s, now, p := inc.slot, time.Now(), c.policy()
+	s.inc = nil
+	s.tried = c.epoch
+	if c.state.serves() { // what ends because the pool does says nothing of the worker
+		var delay time.Duration
+		s.streak, delay = p.Next(s.streak, inc.ending, inc.proven, c.jitter())
+		s.notBefore = now.Add(delay)
+		if c.ledger.Ended(p, now, inc.ending, inc.proven) {
+			c.publish(Event{Kind: EventUnstable, Slot: Slot{Pool: c.name}, Err: c.lastError})
+		}
+	}
+	if c.probe == inc {
+		c.probe = nil
+		c.planProbe(now)
+	}
+	c.to(s, vacant)
+	c.trim()
+	poke(c.supervisor)
+	poke(c.keeper)
+}
+
+func (c *core) noteError(s *slot, err error) {
+	s.lastError, c.lastError = err, err
+}
+
+// after returns the time d from now; zero, which means never, if d is no limit.
+func after(now time.Time, d time.Duration) time.Time {
+	if d <= 0 {
+		return time.Time{}
+	}
+	return now.Add(d)
+}
+
+// alarm makes the worker supervisor look at deadlines by then.
+func (c *core) alarm(at time.Time) {
+	if at.IsZero() {
+		return
+	}
+	if c.busyAlarm.IsZero() || at.Before(c.busyAlarm) {
+		c.busyAlarm = at
+		poke(c.supervisor)
+	}
+}
