@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"runtime/pprof"
 	"time"
 
 	"github.com/pooltender/pool/internal/hatch"
@@ -17,6 +18,8 @@ const keeperBackoff = 100 * time.Millisecond
 // until the pool has stopped, whatever happens to it. Every pool has its own,
 // so none waits for another (invariant 13).
 func (c *core) keepAlive() {
+	// All goroutines of the pool carry its name; they inherit it from here.
+	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("pool", c.name)))
 	k := &keeping{core: c}
 	for {
 		if k.guarded() {
