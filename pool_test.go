@@ -59,6 +59,7 @@ func TestAPoolLendsRestartsAndStops(t *testing.T) {
 		require.Equal(t, 2, p.Stats().Idle)
 		require.True(t, first.Checkin())
 		require.False(t, first.Checkin())
+		settle(t, p) // Reset runs
 
 		again := take(t, t.Context(), p)
 		require.Same(t, first.Worker(), again.Worker(), "the warm one is lent first")

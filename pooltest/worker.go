@@ -2,6 +2,7 @@ package pooltest
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,11 @@ type Worker struct {
 	stops   atomic.Int32
 	hooks   atomic.Int32 // of Reset and Stop running, which must never overlap
 }
+
+// String and GoString name the worker; they keep test libraries from printing
+// its fields, which others write.
+func (w *Worker) String() string   { return fmt.Sprintf("worker %d", w.ID) }
+func (w *Worker) GoString() string { return w.String() }
 
 // Context returns the life of the worker, as Start was given it.
 func (w *Worker) Context() context.Context { return w.life }
