@@ -123,6 +123,7 @@ func (c *core) giveBack(s *slot) {
 func (c *core) endLease(s *slot, reason EndReason, err error) *leaseContext {
 	if reason != EndReturned {
 		s.inc.last = leaseEnd{generation: s.generation, reason: reason, err: err}
+		s.inc.broken.Store(s.generation)
 	}
 	s.generation++
 	s.held = false

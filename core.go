@@ -18,10 +18,6 @@ import (
 // probes to be forgotten.
 const healthyAfter = 10 * time.Second
 
-// stateRunning is stored; users see StateReady or StateDegraded, derived at
-// reading: stored, they would flicker at each crash.
-const stateRunning State = "running"
-
 // core is a pool without the type of its workers: all its state, one lock, and
 // the transitions that clients, workers, the manager, the worker supervisor and
 // the keeper make under it.
@@ -44,6 +40,9 @@ type core struct {
 	keeper     chan struct{}
 	stopped    chan struct{} // closed when the pool is gone
 
+	born    time.Time
+	waiters sync.Pool // recycled; of this pool alone, because channels belong to synctest bubbles
+
 	mu sync.Mutex
 	// The fields below are guarded by mu.
 
@@ -63,7 +62,6 @@ type core struct {
 	busy   list.List[*slot]    // starting, tending or stopping: those with a deadline
 	down   [2]list.List[*slot] // vacant or backing off, longest first; [1]: slots beyond the goal
 	queue  queue.Queue[*waiter]
-	spare  []*waiter // recycled; of this pool alone, because channels belong to synctest bubbles
 
 	zombies list.List[*incarnation]
 
@@ -122,7 +120,8 @@ func newCore(r *Registry, name string, h hooks, opts Options) *core {
 		stopped:    make(chan struct{}),
 	}
 	c.state, c.open, c.epoch = StateStarting, true, 1
-	c.ledger.Begin(time.Now())
+	c.born = time.Now()
+	c.ledger.Begin(c.born)
 	c.goal = opts.Size
 	c.sync = !opts.AsyncStart
 	c.parked = true
@@ -198,59 +197,6 @@ func (c *core) poison() {
 	c.poisoned, c.open = true, false
 	c.healed = make(chan struct{})
 	poke(c.keeper)
-}
-
-// serves reports whether clients are served in this state.
-func (s State) serves() bool {
-	return s == StateStarting || s == stateRunning || s == StateCrashLoop
-}
-
-func (c *core) become(s State) {
-	if c.state == s {
-		return
-	}
-	c.state = s
-	c.open = s.serves() && !c.poisoned
-	c.notify()
-	if s != stateRunning {
-		c.publish(Event{Kind: EventPoolState, State: s, Err: c.stateError(s)})
-		c.shown = s
-	} else {
-		c.show(time.Now())
-	}
-}
-
-func (c *core) stateError(s State) error {
-	if s == StateCrashLoop || s == StateFailed || s == StateRestarting {
-		return c.lastError
-	}
-	return nil
-}
-
-// shownState is the state as users see it.
-func (c *core) shownState() State {
-	switch {
-	case c.state != stateRunning:
-		return c.state
-	case c.live() >= c.goal:
-		return StateReady
-	}
-	return StateDegraded
-}
-
-// show publishes Ready or Degraded, once a second at most; it returns when to
-// come again.
-func (c *core) show(now time.Time) (again time.Time) {
-	s := c.shownState()
-	if c.state != stateRunning || s == c.shown {
-		return time.Time{}
-	}
-	if due := c.shownAt.Add(time.Second); s == StateDegraded && now.Before(due) {
-		return due
-	}
-	c.shown, c.shownAt = s, now
-	c.publish(Event{Kind: EventPoolState, State: s})
-	return time.Time{}
 }
 
 func (c *core) publish(e Event) {

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/pooltender/pool/internal/idle"
@@ -115,9 +116,10 @@ type incarnation struct {
 	served   bool      // a lease was completed by Checkin
 	ending   restart.Ending
 	proven   bool
-	err      error    // why it ended, where there is an error to tell
-	stopErr  error    // what Stop said
-	last     leaseEnd // the last end of a lease that was not a plain return
+	err      error         // why it ended, where there is an error to tell
+	stopErr  error         // what Stop said
+	last     leaseEnd      // the last end of a lease that was not a plain return
+	broken   atomic.Uint64 // last.generation, for a waiter that was just served and looks without the lock
 	zombie   list.Node[*incarnation]
 }
 

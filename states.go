@@ -1,5 +1,7 @@
 package pool
 
+import "time"
+
 // State is what a pool is doing. It prints and marshals as it is.
 type State string
 
@@ -53,3 +55,60 @@ const (
 	SlotStopping   SlotState = "stopping"    // its worker is being stopped
 	SlotBackingOff SlotState = "backing off" // a worker is wanted and waits for its next start
 )
+
+// stateRunning is stored; users see StateReady or StateDegraded, derived at
+// reading: stored, they would flicker at each crash.
+const stateRunning State = "running"
+
+// serves reports whether clients are served in this state.
+func (s State) serves() bool {
+	return s == StateStarting || s == stateRunning || s == StateCrashLoop
+}
+
+func (c *core) become(s State) {
+	if c.state == s {
+		return
+	}
+	c.state = s
+	c.open = s.serves() && !c.poisoned
+	c.notify()
+	if s != stateRunning {
+		c.publish(Event{Kind: EventPoolState, State: s, Err: c.stateError(s)})
+		c.shown = s
+	} else {
+		c.show(time.Now())
+	}
+}
+
+func (c *core) stateError(s State) error {
+	if s == StateCrashLoop || s == StateFailed || s == StateRestarting {
+		return c.lastError
+	}
+	return nil
+}
+
+// shownState is the state as users see it.
+func (c *core) shownState() State {
+	switch {
+	case c.state != stateRunning:
+		return c.state
+	case c.live() >= c.goal:
+		return StateReady
+	}
+	return StateDegraded
+}
+
+// show publishes Ready or Degraded, once a second at most; it returns when to
+// come again.
+func (c *core) show(now time.Time) (again time.Time) {
+	s := c.shownState()
+	if c.state != stateRunning || s == c.shown {
+		return time.Time{}
+	}
+	if due := c.shownAt.Add(time.Second); s == StateDegraded && now.Before(due) {
+		return due
+	}
+	c.shown, c.shownAt = s, now
+	c.publish(Event{Kind: EventPoolState, State: s})
+	return time.Time{}
+}

@@ -65,30 +65,6 @@ func (c *core) checkDeadlines(now time.Time) {
 	}
 }
 
-// abandon detaches an incarnation that has not ended although it was told to.
-// There is room for so many zombies; beyond it the slot stays out of service
-// (its deadline is not looked at again until something ends). When the pool
-// stops there is room for all, so that Stop returns.
-func (c *core) abandon(inc *incarnation) {
-	inc.cancel(inc.err)
-	if c.zombies.Len() >= c.limit() && c.state != StateDraining {
-		return
-	}
-	inc.detached = true
-	c.zombies.PushBack(&inc.zombie)
-	c.publish(Event{Kind: EventZombie, Slot: inc.id, Err: &StopError{Pool: c.name, Zombies: []Zombie{c.zombieOf(inc)}}})
-	c.hit(hatch.Supervisor, hatch.Detach)
-	c.vacate(inc)
-}
-
-func (c *core) zombieOf(inc *incarnation) Zombie {
-	z := Zombie{Slot: inc.id, Hook: string(inc.hook), Since: inc.deadline.Add(-c.opts.StopTimeout)}
-	if inc.hook == noHook {
-		z.Hook = string(hookRun)
-	}
-	return z
-}
-
 // judge moves the pool between starting, running and crash loop.
 func (c *core) judge(now time.Time) (next time.Time) {
 	p := c.policy()

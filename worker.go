@@ -175,41 +175,6 @@ func (c *core) crash(inc *incarnation, err *CrashError) {
 	}
 }
 
-// dismiss tells a live worker to end. Its lease, if it had one, has ended.
-func (c *core) dismiss(inc *incarnation, ending restart.Ending, err error) {
-	c.finish(inc, ending, err)
-	c.to(inc.slot, stopping)
-	c.advance(inc)
-}
-
-// tell makes whatever worker the slot has end: the way of Stop, of a change of
-// epoch and of a start that takes too long. A lease must have ended before.
-func (c *core) tell(inc *incarnation, err error) {
-	if inc.over {
-		return
-	}
-	if inc.hook == hookStart {
-		c.finish(inc, restart.Orderly, err)
-		inc.cancel(err)
-		return
-	}
-	c.dismiss(inc, restart.Orderly, err)
-}
-
-// finish is the point of no return of an incarnation.
-func (c *core) finish(inc *incarnation, ending restart.Ending, err error) {
-	now := time.Now()
-	inc.over = true
-	inc.ending, inc.err = ending, err
-	inc.proven = inc.isProven(now)
-	inc.deadline = now.Add(c.opts.StopTimeout)
-	c.alarm(inc.deadline)
-	c.returnPermit(inc)
-	if inc.cancelHook != nil {
-		inc.cancelHook()
-	}
-}
-
 func (c *core) returnPermit(inc *incarnation) {
 	if inc.owed {
 		inc.owed = false
@@ -252,90 +217,6 @@ func (c *core) tended(inc *incarnation, o outcome) {
 	default:
 		c.comeBack(inc.slot, false)
 	}
-}
-
-// advance does the next step of the end of an incarnation, if it is time for
-// it: the running hook first, then Stop exactly once, then Run, then it is gone.
-// Whoever ends something of an incarnation calls it, so it needs no order.
-func (c *core) advance(inc *incarnation) {
-	if !inc.over || inc.gone || inc.hook != noHook {
-		return // hooks of one incarnation never overlap
-	}
-	if inc.delivered && !inc.stopping {
-		inc.stopping = true
-		if c.hooks.stop != nil {
-			if inc.crashed {
-				inc.cancel(inc.err)
-			}
-			inc.hook = hookStop
-			go c.stopWorker(inc)
-			return
-		}
-	}
-	inc.cancel(inc.err)
-	if inc.running {
-		return
-	}
-	inc.gone = true
-	c.publish(Event{Kind: EventWorkerStopped, Slot: inc.id, Err: inc.stopErr, Elapsed: lifetime(inc)})
-	if inc.detached {
-		c.zombies.Remove(&inc.zombie)
-		c.notify()
-		poke(c.supervisor) // there is room for another zombie
-		poke(c.keeper)
-		return
-	}
-	c.vacate(inc)
-}
-
-func lifetime(inc *incarnation) time.Duration {
-	if inc.born.IsZero() {
-		return 0
-	}
-	return time.Since(inc.born)
-}
-
-// stopWorker runs Stop. The last fifth of StopTimeout belongs to Run, which
-// returns when its context is cancelled after Stop.
-func (c *core) stopWorker(inc *incarnation) {
-	c.label(inc)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(inc.ctx), c.opts.StopTimeout*4/5)
-	perform(
-		func() error { defer cancel(); return c.hooks.stop(inc.worker, ctx) },
-		func(o outcome) {
-			c.must(func() {
-				inc.hook = noHook
-				if o.failed() {
-					inc.stopErr = &CrashError{inc.id, "stop", o.err, o.panicked, o.stack, o.exit}
-				}
-				c.advance(inc)
-			})
-		})
-}
-
-// vacate empties the slot of an incarnation that is gone or detached, and lets
-// the restart policy say how long the slot waits (invariant 4: it is the only
-// place, and an incarnation comes here once).
-func (c *core) vacate(inc *incarnation) {
-	s, now, p := inc.slot, time.Now(), c.policy()
-	s.inc = nil
-	s.tried = c.epoch
-	if c.state.serves() { // what ends because the pool does says nothing of the worker
-		var delay time.Duration
-		s.streak, delay = p.Next(s.streak, inc.ending, inc.proven, c.jitter())
-		s.notBefore = now.Add(delay)
-		if c.ledger.Ended(p, now, inc.ending, inc.proven) {
-			c.publish(Event{Kind: EventUnstable, Slot: Slot{Pool: c.name}, Err: c.lastError})
-		}
-	}
-	if c.probe == inc {
-		c.probe = nil
-		c.planProbe(now)
-	}
-	c.to(s, vacant)
-	c.trim()
-	poke(c.supervisor)
-	poke(c.keeper)
 }
 
 func (c *core) noteError(s *slot, err error) {

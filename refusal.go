@@ -1,0 +1,77 @@
+package pool
+
+import (
+	"errors"
+	"time"
+)
+
+// hopeless returns the error of a client that would wait in vain: because of
+// the pool's state, or because the next attempt to have a worker comes later
+// than the client's deadline (zero: it has none).
+func (c *core) hopeless(now, deadline time.Time) (reason error, next time.Time) {
+	switch c.state {
+	case StateDraining, StateStopped:
+		return ErrStopped, next
+	case StateFailed:
+		return ErrUnavailable, next
+	case StateCrashLoop:
+		if c.live() == 0 {
+			return ErrUnavailable, c.nextAttempt(now)
+		}
+	}
+	if deadline.IsZero() || c.occupied() > 0 {
+		return nil, next
+	}
+	if next = c.nextAttempt(now); next.After(deadline) {
+		return ErrUnavailable, next
+	}
+	return nil, next
+}
+
+// nextAttempt is when the next start is due, given that none is under way.
+func (c *core) nextAttempt(now time.Time) (next time.Time) {
+	switch c.state {
+	case StateCrashLoop:
+		next = c.probeAt
+	case StateRestarting:
+		next = c.restartAt
+	default:
+		for n := range c.down[0].All() {
+			if at := n.Value.notBefore; next.IsZero() || at.Before(next) {
+				next = at
+			}
+		}
+	}
+	if next.Before(now) {
+		return now
+	}
+	return next
+}
+
+// refusal is the error of a checkout that came to nothing. since is when the
+// client began to wait; zero: it did not.
+func (c *core) refusal(reason error, since time.Time) error {
+	err := &CheckoutError{Pool: c.name, Err: reason}
+	now := time.Now()
+	if !since.IsZero() {
+		err.Waited = now.Sub(since)
+	}
+	c.view(func() {
+		if errors.Is(reason, ErrUnavailable) || errors.Is(reason, ErrOverloaded) {
+			c.shed++
+		}
+		err.Stats = c.stats()
+		switch {
+		case errors.Is(reason, ErrUnavailable):
+			if _, next := c.hopeless(now, now); !next.IsZero() {
+				// Whoever comes at the very moment of the attempt comes too early.
+				err.RetryAfter = max(next.Sub(now), 100*time.Millisecond)
+			}
+		case errors.Is(reason, ErrOverloaded), errors.Is(reason, ErrFull):
+			if head := c.queue.Head(); head != nil {
+				err.RetryAfter = c.waitedFor(head.Value, now)
+			}
+		}
+	})
+	return err
+}
