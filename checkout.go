@@ -111,11 +111,6 @@ func (c *core) serve() {
 		// its old ticket.
 		w.grant <- grant{lease: c.lend(n.Value, w.ctx, w.done, w.owner)}
 	}
-	if c.queue.Len() > 0 {
-		if reason, _ := c.hopeless(time.Now(), time.Time{}); reason != nil {
-			c.dismissWaiters(reason)
-		}
-	}
 	c.recruit()
 }
 

@@ -191,7 +191,7 @@ func (c *core) unlock() {
 }
 
 func (c *core) poison() {
-	if c.poisoned {
+	if c.poisoned || c.state == StateStopped { // of a stopped pool nobody rebuilds anything
 		return
 	}
 	c.poisoned, c.open = true, false

@@ -66,22 +66,15 @@ func (c *core) advance(inc *incarnation) {
 		return
 	}
 	inc.gone = true
-	c.publish(Event{Kind: EventWorkerStopped, Slot: inc.id, Err: inc.stopErr, Elapsed: lifetime(inc)})
+	if inc.delivered {
+		c.publish(Event{Kind: EventWorkerStopped, Slot: inc.id, Err: inc.stopErr, Elapsed: time.Since(inc.born)})
+	}
 	if inc.detached {
 		c.zombies.Remove(&inc.zombie)
-		c.notify()
-		poke(c.supervisor) // there is room for another zombie
-		poke(c.keeper)
+		c.alarm(time.Now()) // there is room for another zombie
 		return
 	}
 	c.vacate(inc)
-}
-
-func lifetime(inc *incarnation) time.Duration {
-	if inc.born.IsZero() {
-		return 0
-	}
-	return time.Since(inc.born)
 }
 
 // stopWorker runs Stop. The last fifth of StopTimeout belongs to Run, which

@@ -77,6 +77,9 @@ func (c *core) forgive(now time.Time) {
 // generations, the records of incarnations, zombies, totals and policies.
 func (c *core) rebuild(cause error) {
 	c.epoch++
+	if c.live() > 0 {
+		c.ledger.Alive(time.Now())
+	}
 	c.idle = idle.Set[*slot]{Oldest: c.idle.Oldest}
 	c.idle.Resize(c.goal)
 	c.busy, c.down = list.List[*slot]{}, [2]list.List[*slot]{}
@@ -109,7 +112,7 @@ func (c *core) rebuild(cause error) {
 		}
 		c.counts[s.state]++
 	}
-	c.relive(time.Now())
+	c.assess(time.Now())
 	// An end may empty a slot at once, so the slots are all in place before.
 	for i := len(c.slots) - 1; i >= 0; i-- {
 		inc := c.slots[i].inc

@@ -152,7 +152,7 @@ func (c *core) setGoal(size int) {
 	}
 	c.trim()
 	now := time.Now()
-	c.relive(now)
+	c.assess(now)
 	if c.surplus() > 0 {
 		for n := range c.idle.All() {
 			if c.surplus() > 0 {
@@ -162,7 +162,7 @@ func (c *core) setGoal(size int) {
 	}
 	c.notify()
 	c.serve()
-	poke(c.supervisor)
+	c.alarm(now) // the room for zombies has changed
 }
 
 // restart drains the pool until ctx is done, revokes the rest, and begins a new

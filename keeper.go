@@ -66,11 +66,9 @@ func (k *keeping) keep() {
 		k.repair(k.begin)
 	}
 	k.registry.forget(k.core)
-	k.view(func() {
-		k.state = StateStopped
+	k.repair(func() {
 		k.stopErr = k.stopReport()
-		k.publish(Event{Kind: EventPoolState, State: StateStopped, Err: k.stopErr})
-		k.notify()
+		k.become(StateStopped)
 	})
 	close(k.core.stopped)
 }

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,15 +23,17 @@ func (o Options) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads what MarshalJSON writes; a duration may also be a whole
 // number of nanoseconds. Fields not named in data keep their value, so that o
-// can hold defaults of the caller's, and names that Options does not have are
-// ignored, even by a decoder that was told to disallow them. A bad duration is
-// an [*OptionError]; several are joined. After an error o is as it was. What is
+// can hold defaults of the caller's. A name that Options does not have is an
+// error: a misspelt option is not silently dropped. A bad duration is an
+// [*OptionError]; several are joined. After an error o is as it was. What is
 // read is not validated: see Validate.
 func (o *Options) UnmarshalJSON(data []byte) error {
 	read := *o
 	text := reflect.New(textual(reflect.TypeFor[Options]()))
 	format(text.Elem(), reflect.ValueOf(read))
-	if err := json.Unmarshal(data, text.Interface()); err != nil {
+	strict := json.NewDecoder(bytes.NewReader(data))
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(text.Interface()); err != nil {
 		var mismatch *json.UnmarshalTypeError
 		if errors.As(err, &mismatch) {
 			mismatch.Struct = "Options"

@@ -415,7 +415,6 @@ func TestWhatJSONDoesNotNameStaysAsItWas(t *testing.T) {
 		`{}`:                                    func(*pool.Options) {},
 		`null`:                                  func(*pool.Options) {},
 		`{"max_wait": null, "size": null}`:      func(*pool.Options) {},
-		`{"something": "else"}`:                 func(*pool.Options) {},
 		`{"max_wait": 0}`:                       func(o *pool.Options) { o.MaxWait = 0 },
 		`{"max_wait": "0"}`:                     func(o *pool.Options) { o.MaxWait = 0 },
 		`{"max_wait": -1}`:                      func(o *pool.Options) { o.MaxWait = -1 },
@@ -432,6 +431,15 @@ func TestWhatJSONDoesNotNameStaysAsItWas(t *testing.T) {
 		change(&want)
 		require.NoError(t, json.Unmarshal([]byte(text), &got), text)
 		assert.Equal(t, want, got, text)
+	}
+}
+
+func TestAMisspeltOptionIsAnError(t *testing.T) {
+	t.Parallel()
+	o := pool.Options{Size: 3}
+	for _, text := range []string{`{"size": 4, "max_waiting_time": 1}`, `{"size": 4, "backoff": {"mininum": "1s"}}`} {
+		require.ErrorContains(t, json.Unmarshal([]byte(text), &o), "unknown field")
+		require.Equal(t, pool.Options{Size: 3}, o)
 	}
 }
 

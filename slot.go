@@ -165,8 +165,7 @@ func (c *core) trim() {
 		s := c.slots[n-1]
 		c.getUp(s)
 		c.counts[s.state]--
-		c.slots[n-1] = nil
-		c.slots = c.slots[:n-1]
+		c.slots = c.slots[:n-1] // it stays in the array behind, where a loop may be about to look at it
 	}
 }
 
@@ -194,21 +193,25 @@ func (c *core) to(s *slot, state slotState) {
 		c.lieDown(s)
 	}
 	if wasLive != state.live() {
-		c.relive(time.Now())
+		now := time.Now()
+		c.ledger.Alive(now)
+		c.assess(now)
 	}
 	if wasLive != state.live() || state == vacant {
 		c.notify()
 	}
 }
 
-// relive tells those who judge the pool's health that the number of live
-// workers has changed.
-func (c *core) relive(now time.Time) {
-	c.ledger.Alive(now)
+// assess notes what follows from the number of live workers: since when the
+// pool is ready, since when there is a surplus, and that waiting is in vain.
+func (c *core) assess(now time.Time) {
 	if c.live() < c.goal {
 		c.readyAt = time.Time{}
 	} else if c.readyAt.IsZero() {
 		c.readyAt = now
+	}
+	if c.state == StateCrashLoop && c.live() == 0 {
+		c.dismissWaiters(ErrUnavailable)
 	}
 	if c.surplus() == 0 {
 		c.surplusAt, c.lingerAt = time.Time{}, time.Time{}

@@ -81,8 +81,11 @@ func (c *core) become(s State) {
 }
 
 func (c *core) stateError(s State) error {
-	if s == StateCrashLoop || s == StateFailed || s == StateRestarting {
+	switch s {
+	case StateCrashLoop, StateFailed, StateRestarting:
 		return c.lastError
+	case StateStopped:
+		return c.stopErr
 	}
 	return nil
 }

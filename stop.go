@@ -1,6 +1,9 @@
 package pool
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // stop drains the pool until ctx is done, forces the rest, and waits for the
 // end, which comes StopTimeout later at most.
@@ -27,6 +30,7 @@ func (c *core) drain() {
 	c.dismissWaiters(ErrStopped)
 	c.forced = false
 	c.tellAll(nil)
+	c.alarm(time.Now()) // what is stuck already becomes a zombie
 	poke(c.keeper)
 }
 

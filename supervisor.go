@@ -74,7 +74,8 @@ func (c *core) judge(now time.Time) (next time.Time) {
 	}
 	switch c.state {
 	case stateRunning:
-		if c.ledger.Exhausted(p, now, c.live(), c.provenLive(now)) {
+		// The slots are looked through only when it has come to that.
+		if c.ledger.Exhausted(p, now, c.live(), false) && c.ledger.Exhausted(p, now, c.live(), c.provenLive(now)) {
 			c.enterCrashLoop(now)
 			break
 		}
@@ -129,7 +130,7 @@ func (c *core) enterCrashLoop(now time.Time) {
 	c.become(StateCrashLoop)
 	c.ramp = false
 	c.planProbe(now)
-	c.serve()
+	c.assess(now)
 }
 
 // isHealthy reports whether the pool has been ready for so long that its past
@@ -227,7 +228,7 @@ func (c *core) relabel(s *slot, state slotState) {
 // probeWorker starts one worker, in the slot longest not tried: a poisoned slot
 // must not hold the others hostage.
 func (c *core) probeWorker(now time.Time) (next time.Time) {
-	if c.counts[starting] > 0 || c.probe != nil || c.live() >= c.goal && c.queue.Len() == 0 {
+	if c.counts[starting] > 0 || c.probe != nil || c.live() >= max(1, c.goal) {
 		return time.Time{}
 	}
 	if now.Before(c.probeAt) {

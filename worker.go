@@ -45,6 +45,9 @@ func perform(run func() error, next func(outcome)) {
 
 // launch starts a worker in a slot that is down. The lock is held.
 func (c *core) launch(s *slot, now time.Time) {
+	if c.occupied() == 0 && c.ledger.Failures(c.policy(), now) == 0 {
+		c.ledger.Alive(now) // nobody was live because nobody was wanted, or an end took long
+	}
 	s.made++
 	inc := &incarnation{
 		slot:     s,
@@ -169,9 +172,6 @@ func (c *core) crash(inc *incarnation, err *CrashError) {
 	inc.cancel(err)
 	if c.sync && c.state == StateStarting && !inc.proven {
 		c.abort(err)
-	}
-	if c.state == StateCrashLoop {
-		c.serve() // perhaps the last live worker: those who wait are told
 	}
 }
 
