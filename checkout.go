@@ -62,7 +62,7 @@ func (c *core) tryCheckout(ctx context.Context, terms *Terms) (lease, error) {
 	}
 	var reason error
 	c.view(func() {
-		if reason, _ = c.hopeless(time.Now(), time.Time{}); reason == nil {
+		if _, reason = c.hopeless(time.Now(), time.Time{}); reason == nil {
 			reason = ErrFull
 		}
 	})

@@ -91,7 +91,6 @@ type supervision struct {
 type lifecycle struct {
 	sync      bool  // the first start: a failure is the answer of Start
 	startErr  error // that answer
-	drained   bool  // Restart: the epoch ends when the leases have, or when forced
 	forced    bool  // Stop, Restart: no more patience with leases
 	deaths    []time.Time
 	streak    int // of deaths, for the backoff

@@ -7,25 +7,26 @@ import (
 
 // hopeless returns the error of a client that would wait in vain: because of
 // the pool's state, or because the next attempt to have a worker comes later
-// than the client's deadline (zero: it has none).
-func (c *core) hopeless(now, deadline time.Time) (reason error, next time.Time) {
+// than the client's deadline (zero: it has none). next is when that attempt is
+// due, where that is known.
+func (c *core) hopeless(now, deadline time.Time) (next time.Time, reason error) {
 	switch c.state {
 	case StateDraining, StateStopped:
-		return ErrStopped, next
+		return next, ErrStopped
 	case StateFailed:
-		return ErrUnavailable, next
+		return next, ErrUnavailable
 	case StateCrashLoop:
 		if c.live() == 0 {
-			return ErrUnavailable, c.nextAttempt(now)
+			return c.nextAttempt(now), ErrUnavailable
 		}
 	}
 	if deadline.IsZero() || c.occupied() > 0 {
-		return nil, next
+		return next, nil
 	}
 	if next = c.nextAttempt(now); next.After(deadline) {
-		return ErrUnavailable, next
+		return next, ErrUnavailable
 	}
-	return nil, next
+	return next, nil
 }
 
 // nextAttempt is when the next start is due, given that none is under way.
@@ -63,7 +64,7 @@ func (c *core) refusal(reason error, since time.Time) error {
 		err.Stats = c.stats()
 		switch {
 		case errors.Is(reason, ErrUnavailable):
-			if _, next := c.hopeless(now, now); !next.IsZero() {
+			if next, _ := c.hopeless(now, now); !next.IsZero() {
 				// Whoever comes at the very moment of the attempt comes too early.
 				err.RetryAfter = max(next.Sub(now), 100*time.Millisecond)
 			}

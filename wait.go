@@ -74,7 +74,7 @@ func (c *core) wait(ctx context.Context, w *waiter, terms *Terms) (lease, error)
 
 // admit returns a waiter with a place in the queue, or a grant at once.
 func (c *core) admit(ctx context.Context, done <-chan struct{}, owner string, since, deadline time.Time) (*waiter, grant) {
-	if reason, _ := c.hopeless(since, deadline); reason != nil {
+	if _, reason := c.hopeless(since, deadline); reason != nil {
 		return nil, grant{err: reason}
 	}
 	if c.open && c.queue.Len() == 0 {
@@ -113,7 +113,7 @@ func (c *core) accept(w *waiter, g grant) (grant, *waiter) {
 	if g.err == nil && g.lease.inc.broken.Load() == g.lease.generation {
 		requeued := false
 		c.must(func() {
-			if reason, _ := c.hopeless(time.Now(), time.Time{}); reason != nil {
+			if _, reason := c.hopeless(time.Now(), time.Time{}); reason != nil {
 				g = grant{err: reason}
 				return
 			}

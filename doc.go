@@ -1,0 +1,63 @@
+// Package pool lends costly, stateful, mortal workers to one client at a time,
+// and keeps them alive: supervised worker pools, after the supervision trees of
+// Erlang/OTP and its pools (poolboy, PoolToy), for Go.
+//
+// A worker is anything with state that is costly to start and can die: a
+// goroutine with a mailbox, an OS process, a database connection, a browser, a
+// session to a device, a loaded model. A [Registry] holds pools by name; each
+// [Pool] has a manager that watches the leases, a worker supervisor that
+// restarts workers that crash, and a keeper that replaces both if one of them
+// dies. The trouble of one pool never reaches another.
+//
+//	reg := pool.NewRegistry()
+//	defer reg.Close()
+//
+//	doublers, err := pool.Start(ctx, reg, "doublers",
+//	    pool.Spec[*Doubler]{Start: NewDoubler, Run: (*Doubler).Run},
+//	    pool.Options{Size: 3, MaxOverflow: 2})
+//
+// # Using a worker
+//
+// The usual way is [Call], or [Pool.Do] where there is no result: a worker is
+// lent to a function and taken back, whatever becomes of it.
+//
+//	n, err := pool.Call(ctx, doublers, func(ctx context.Context, d *Doubler) (int, error) {
+//	    return d.Compute(ctx, 21)
+//	})
+//
+// The other way is a lease that the client ends itself:
+//
+//	lease, err := doublers.Checkout(ctx)
+//	if err != nil {
+//	    return err
+//	}
+//	defer lease.Checkin()
+//	n, err := lease.Worker().Compute(ctx, 21)
+//
+// The context given to Do, Call and Checkout bounds the wait and the lease. A
+// context that ends says that the client should stop, not that it is dead: it
+// has [Options].ReclaimGrace to check in in order; then it is presumed gone and
+// its worker is taken away. [Terms].MaxWait bounds only the wait.
+//
+// # What dies, and what happens then
+//
+// A worker that crashes (its Run returns an error or at all, panics, or calls
+// [runtime.Goexit]) ends its lease at once with a [*CrashError], does no harm to
+// its client, and is replaced exactly once. Workers that die before they have
+// proven themselves are started ever more slowly; a pool in which nothing works
+// goes into [StateCrashLoop], tells its clients so with [ErrUnavailable], and
+// probes until something works again. If the pool's own goroutines die, all of
+// it restarts under the same name: the handle stays good, clients that wait keep
+// their places, old leases are stale and change nothing.
+//
+// # Cost
+//
+// Checkout and Checkin of an idle worker are one short critical section each:
+// no allocation, no clock, no goroutine switch. The manager watches the contexts
+// of clients by looking at them from time to time, only while something is
+// leased. A worker without Run costs no goroutine, with Run one.
+//
+// Go cannot kill a goroutine. A worker or hook that does not end when it is told
+// to is detached from its slot, counted, and named in errors: a zombie. A panic
+// in a goroutine that a worker started itself ends the process, as everywhere.
+package pool
