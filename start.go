@@ -82,7 +82,7 @@ func Lookup[W any](reg *Registry, name string) (*Pool[W], error) {
 	return nil, fmt.Errorf("%w: those of %q are %s, not %s", ErrWrongType, name, c.workerType, reflect.TypeFor[W]())
 }
 
-var errNoRegistry = &OptionError{Field: "registry", Value: nil, Reason: "must not be nil; make one with NewRegistry"}
+var errNoRegistry = &OptionError{Field: "registry", Value: nil, Reason: "must be one made by NewRegistry"}
 
 func enter[W any](ctx context.Context, reg *Registry, name string, spec Spec[W], opts Options) (*Pool[W], error) {
 	if err := validate(ctx, reg, name, spec, opts); err != nil {
@@ -111,7 +111,7 @@ func validate[W any](ctx context.Context, reg *Registry, name string, spec Spec[
 		errs = append(errs, &OptionError{Field: "name", Value: name, Reason: "must not be empty"})
 	}
 	if spec.Start == nil {
-		errs = append(errs, &OptionError{Field: "Spec.Start", Value: nil, Reason: "must not be nil: it makes the workers"})
+		errs = append(errs, &OptionError{Field: "Spec.Start", Value: nil, Reason: "must be a function that makes a worker"})
 	}
 	if err := opts.Validate(); err != nil {
 		errs = append(errs, err)
