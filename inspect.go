@@ -104,9 +104,10 @@ func (c *core) inspect() (info PoolInfo) {
 	now := time.Now()
 	c.view(func() {
 		info = PoolInfo{
-			Name: c.name, Worker: c.workerType, Stats: c.stats(), Epoch: c.epoch, Options: c.opts,
+			Name: c.name, Worker: c.workerType, Stats: c.stats(), Epoch: c.epoch,
 			Failures: c.ledger.Failures(c.policy(), now),
 		}
+		info.Options = c.opts.shown()
 		info.Options.Size = c.goal
 		switch c.state {
 		case StateCrashLoop:

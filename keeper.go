@@ -98,9 +98,13 @@ func (k *keeping) runEpoch() error {
 // half runs one half. Its end is reported by a panic's value, or as a surprise.
 func (k *keeping) half(ctx context.Context, name hatch.Half, run func(context.Context)) {
 	halves := k.halves
-	err := fmt.Errorf("pool: %s of %q ended", name, k.name)
+	var err error
 	defer func() {
-		if p := recover(); p != nil {
+		p := recover()
+		switch {
+		case p == nil && ctx.Err() == nil:
+			err = fmt.Errorf("pool: %s of %q ended", name, k.name)
+		case p != nil:
 			err = fmt.Errorf("pool: %s of %q died: %v", name, k.name, p)
 			if _, injected := p.(hatch.Killed); !injected {
 				err = fmt.Errorf("%w\n%s", err, debug.Stack())
@@ -112,13 +116,16 @@ func (k *keeping) half(ctx context.Context, name hatch.Half, run func(context.Co
 }
 
 // endHalves ends what is left of an epoch. The halves block on nothing but
-// their wake-ups, so it does not last.
+// their wake-ups, so it does not last. If one of them has left a change half
+// done, how it died says more than that it did.
 func (k *keeping) endHalves() {
 	if k.cancel != nil {
 		k.cancel()
 	}
 	for ; k.alive > 0; k.alive-- {
-		<-k.halves
+		if err := <-k.halves; err != nil && k.cause == errPoisoned {
+			k.cause = err
+		}
 	}
 }
 

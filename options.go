@@ -237,6 +237,17 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// shown is o as a person would write it: a count without limit is negative.
+// Start takes it for what it is.
+func (o Options) shown() Options {
+	for _, n := range []*int{&o.MaxWaiting, &o.MaxStarting, &o.MaxPoolRestarts} {
+		if *n == math.MaxInt {
+			*n = -1
+		}
+	}
+	return o
+}
+
 func (b Backoff) withDefaults() Backoff {
 	const shortest, longest = 100 * time.Millisecond, 30 * time.Second
 	b.Min = cmp.Or(b.Min, min(shortest, cmp.Or(b.Max, longest)))

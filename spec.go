@@ -38,10 +38,10 @@ type Spec[W any] struct {
 	Reset func(worker W, ctx context.Context) error
 
 	// Stop ends a worker: exactly once for every worker that Start returned,
-	// crashed and late ones too. Of a crashed worker the life is cancelled
-	// before Stop, of any other after it. ctx ends after four fifths of
-	// Options.StopTimeout; the last fifth is for Run to return. Nil: the
-	// worker's context is cancelled, nothing more.
+	// crashed ones too, and those that came too late, whose Run never runs. Of
+	// a crashed worker the life is cancelled before Stop, of any other after it.
+	// ctx ends after four fifths of Options.StopTimeout; the last fifth is for
+	// Run to return. Nil: the worker's context is cancelled, nothing more.
 	Stop func(worker W, ctx context.Context) error
 }
 

@@ -46,6 +46,9 @@ func (c *core) wait(ctx context.Context, w *waiter, terms *Terms) (lease, error)
 			deadline = earliest(deadline, since.Add(patience))
 		}
 		c.must(func() { w, g = c.admit(ctx, done, terms.Owner, since, deadline) })
+		if g.err != nil {
+			return lease{}, c.refusal(g.err, time.Time{}) // it has not waited
+		}
 	}
 	if w != nil {
 		w.since.Store(int64(since.Sub(c.born)))
