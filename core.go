@@ -2,7 +2,10 @@ package pool
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -46,9 +49,10 @@ type core struct {
 	mu sync.Mutex
 	// The fields below are guarded by mu.
 
-	midway   bool          // a critical section has begun and not reached its last line
-	poisoned bool          // one never did: nobody touches the state until the keeper has rebuilt it
-	healed   chan struct{} // closed when it has; nil unless poisoned
+	midway     bool // a critical section has begun and not reached its last line
+	poisoned   bool // one never did: nobody touches the state until the keeper has rebuilt it
+	poisonedBy error
+	healed     chan struct{} // closed when it has; nil unless poisoned
 
 	state   State
 	open    bool // clients are served: starting, running or crash loop, and not poisoned
@@ -181,19 +185,36 @@ func (c *core) view(fn func()) {
 	fn()
 }
 
+// unlock is deferred by every critical section. One that did not reach its last
+// line has panicked; the panic goes on up, with the lock free.
 func (c *core) unlock() {
-	if c.midway {
-		c.midway = false
-		c.poison()
+	if !c.midway {
+		c.mu.Unlock()
+		return
 	}
+	p := recover()
+	c.midway = false
+	c.poison(fmt.Errorf("%w: %w", errPoisoned, panicError(p)))
 	c.mu.Unlock()
+	panic(p)
 }
 
-func (c *core) poison() {
+var errPoisoned = errors.New("pool: a change was left half done")
+
+// panicError is a panic of this package as an error, with the stack, unless it
+// was injected.
+func panicError(p any) error {
+	if err, injected := p.(hatch.Killed); injected {
+		return err
+	}
+	return fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+}
+
+func (c *core) poison(cause error) {
 	if c.poisoned || c.state == StateStopped { // of a stopped pool nobody rebuilds anything
 		return
 	}
-	c.poisoned, c.open = true, false
+	c.poisoned, c.open, c.poisonedBy = true, false, cause
 	c.healed = make(chan struct{})
 	poke(c.keeper)
 }

@@ -80,19 +80,17 @@ func (c *core) advance(inc *incarnation) {
 // stopWorker runs Stop. The last fifth of StopTimeout belongs to Run, which
 // returns when its context is cancelled after Stop.
 func (c *core) stopWorker(inc *incarnation) {
-	c.label(inc)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(inc.ctx), c.opts.StopTimeout*4/5)
-	perform(
+	c.perform(inc,
 		func() error { defer cancel(); return c.hooks.stop(inc.worker, ctx) },
-		func(o outcome) {
-			c.must(func() {
-				inc.hook = noHook
-				if o.failed() {
-					inc.stopErr = &CrashError{inc.id, "stop", o.err, o.panicked, o.stack, o.exit}
-				}
-				c.advance(inc)
-			})
-		})
+		func(o outcome) bool {
+			inc.hook = noHook
+			if o.failed() {
+				inc.stopErr = &CrashError{inc.id, "stop", o.err, o.panicked, o.stack, o.exit}
+			}
+			c.advance(inc)
+			return false
+		}, nil)
 }
 
 // vacate empties the slot of an incarnation that is gone or detached, and lets

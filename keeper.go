@@ -2,8 +2,8 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"runtime/debug"
 	"runtime/pprof"
 	"time"
 
@@ -43,7 +43,7 @@ type keeping struct {
 func (k *keeping) guarded() (stopped bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			k.cause = fmt.Errorf("pool: keeper of %q panicked: %v\n%s", k.name, p, debug.Stack())
+			k.cause = fmt.Errorf("pool: keeper of %q died: %w", k.name, panicError(p))
 		}
 	}()
 	k.endHalves()
@@ -105,10 +105,7 @@ func (k *keeping) half(ctx context.Context, name hatch.Half, run func(context.Co
 		case p == nil && ctx.Err() == nil:
 			err = fmt.Errorf("pool: %s of %q ended", name, k.name)
 		case p != nil:
-			err = fmt.Errorf("pool: %s of %q died: %v", name, k.name, p)
-			if _, injected := p.(hatch.Killed); !injected {
-				err = fmt.Errorf("%w\n%s", err, debug.Stack())
-			}
+			err = fmt.Errorf("pool: %s of %q died: %w", name, k.name, panicError(p))
 		}
 		halves <- err
 	}()
@@ -123,20 +120,18 @@ func (k *keeping) endHalves() {
 		k.cancel()
 	}
 	for ; k.alive > 0; k.alive-- {
-		if err := <-k.halves; err != nil && k.cause == errPoisoned {
+		if err := <-k.halves; err != nil && errors.Is(k.cause, errPoisoned) {
 			k.cause = err
 		}
 	}
 }
-
-var errPoisoned = fmt.Errorf("pool: a change was left half done")
 
 // epochIsOver reports whether the epoch has to end without the death of a half.
 func (k *keeping) epochIsOver() (over bool, err error) {
 	k.view(func() {
 		switch {
 		case k.poisoned:
-			over, err = true, errPoisoned
+			over, err = true, k.poisonedBy
 		case k.state == StateRestarting:
 			over = k.forced || k.counts[leased] == 0
 		case k.state == StateDraining:
@@ -173,7 +168,7 @@ func (k *keeping) rest() (stopped bool) {
 		})
 		switch {
 		case !sound:
-			k.repair(func() { k.clear(time.Now(), errPoisoned) })
+			k.repair(func() { k.clear(time.Now(), k.poisonedBy) })
 			continue
 		case stopped || ready:
 			return stopped

@@ -24,10 +24,12 @@ func inBubble(t *testing.T, test func(t *testing.T, reg *pool.Registry, b *poolt
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		reg, b := pooltest.NewRegistry(), pooltest.NewBackend(t)
+		defer func() { // also when the test gives up
+			b.Release()
+			synctest.Wait()
+			pooltest.Close(t, reg)
+		}()
 		test(t, reg, b)
-		b.Release()
-		synctest.Wait()
-		pooltest.Close(t, reg)
 	})
 }
 

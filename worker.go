@@ -21,11 +21,24 @@ type outcome struct {
 
 func (o outcome) failed() bool { return o.err != nil || o.panicked != nil || o.exit }
 
-// perform runs a hook on this goroutine to whatever end it makes of it, and
-// then goes on with next: on this goroutine, unless the hook took it along by
-// runtime.Goexit.
-func perform(run func() error, next func(outcome)) {
+// perform runs a hook of an incarnation on this goroutine, to whatever end it
+// makes of it, and reports that end under the lock. If the report says so, then
+// follows: on this goroutine, unless the hook took it along by runtime.Goexit.
+func (c *core) perform(inc *incarnation, run func() error, report func(outcome) bool, then func()) {
 	o := outcome{exit: true}
+	next := func() {
+		follow := false
+		note := func() {
+			c.hit(hatch.Worker, hatch.Report)
+			follow = !inc.gone && report(o)
+		}
+		if !c.noted(note) {
+			c.noted(note) // once more, in the epoch that follows
+		}
+		if follow {
+			then()
+		}
+	}
 	func() {
 		defer func() {
 			if !o.exit {
@@ -36,11 +49,20 @@ func perform(run func() error, next func(outcome)) {
 				o.err, _ = p.(error)
 				return
 			}
-			go next(o)
+			go next()
 		}()
+		c.label(inc)
 		o = outcome{err: run()}
 	}()
-	next(o)
+	next()
+}
+
+// noted is must for the pool's own goroutines: a bug in fn does not end the
+// process. The state is poisoned then, with the cause, and the keeper rebuilds it.
+func (c *core) noted(fn func()) (whole bool) {
+	defer func() { _ = recover() }()
+	c.must(fn)
+	return true
 }
 
 // launch starts a worker in a slot that is down. The lock is held.
@@ -74,16 +96,10 @@ func (c *core) launch(s *slot, now time.Time) {
 
 // start is the goroutine of a worker: Start, and then Run.
 func (c *core) start(inc *incarnation) {
-	c.label(inc)
-	perform(
+	c.perform(inc,
 		func() (err error) { inc.worker, err = c.hooks.start(inc.ctx); return err },
-		func(o outcome) {
-			adopted := false
-			c.must(func() { adopted = c.started(inc, o) })
-			if adopted && c.hooks.run != nil {
-				c.run(inc)
-			}
-		})
+		func(o outcome) bool { return c.started(inc, o) && c.hooks.run != nil },
+		func() { c.run(inc) })
 }
 
 // label lets a goroutine dump or a profile say which worker a goroutine is.
@@ -141,17 +157,16 @@ func (c *core) startFailed(inc *incarnation, err *StartError, now time.Time) {
 
 // run is the worker's own time, on the goroutine that started it.
 func (c *core) run(inc *incarnation) {
-	perform(
+	c.perform(inc,
 		func() error { return c.hooks.run(inc.worker, inc.ctx) },
-		func(o outcome) {
-			c.must(func() {
-				inc.running = false
-				if !inc.over {
-					c.crash(inc, &CrashError{inc.id, "run", o.err, o.panicked, o.stack, o.exit})
-				}
-				c.advance(inc)
-			})
-		})
+		func(o outcome) bool {
+			inc.running = false
+			if !inc.over {
+				c.crash(inc, &CrashError{inc.id, "run", o.err, o.panicked, o.stack, o.exit})
+			}
+			c.advance(inc)
+			return false
+		}, nil)
 }
 
 // crash marks a live worker as dead. From here on it is not lent (invariant 7),
@@ -195,12 +210,9 @@ func (c *core) tend(inc *incarnation) {
 	} else {
 		ctx, inc.cancelHook = context.WithDeadline(inc.ctx, inc.deadline)
 	}
-	go func() {
-		c.label(inc)
-		perform(
-			func() error { return c.hooks.reset(inc.worker, ctx) },
-			func(o outcome) { c.must(func() { c.tended(inc, o) }) })
-	}()
+	go c.perform(inc,
+		func() error { return c.hooks.reset(inc.worker, ctx) },
+		func(o outcome) bool { c.tended(inc, o); return false }, nil)
 }
 
 // tended records the end of a Reset.

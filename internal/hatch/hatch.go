@@ -15,6 +15,7 @@ type Half string
 const (
 	Manager    Half = "manager"
 	Supervisor Half = "worker supervisor"
+	Worker     Half = "worker" // not a half, but a goroutine of the pool as well
 )
 
 // Point is a place in the code of a half where it can be killed.
@@ -27,6 +28,7 @@ const (
 	Retire  Point = "retire"  // manager: the lock held, a surplus worker taken out of the idle set, not yet told
 	Start   Point = "start"   // supervisor: the lock held, a slot marked as starting, nothing started yet
 	Started Point = "started" // supervisor: the lock held, a start under way, not yet counted
+	Report  Point = "report"  // worker: the lock held, the end of a hook not yet noted
 	Detach  Point = "detach"  // supervisor: the lock held, a stuck worker detached, its slot not yet vacant
 )
 
