@@ -123,7 +123,6 @@ func (c *core) giveBack(s *slot) {
 func (c *core) endLease(s *slot, reason EndReason, err error) *leaseContext {
 	if reason != EndReturned {
 		s.inc.last = leaseEnd{generation: s.generation, reason: reason, err: err}
-		s.inc.broken.Store(s.generation)
 	}
 	s.generation++
 	s.held = false
@@ -148,6 +147,7 @@ func (c *core) endLease(s *slot, reason EndReason, err error) *leaseContext {
 // anybody's code, so what Lease.Context made is cancelled on a goroutine of its
 // own (invariant 10).
 func (c *core) revoke(s *slot, reason EndReason, err error) {
+	c.takeBack(s)
 	l := lease{inc: s.inc, generation: s.generation}
 	if made := c.endLease(s, reason, err); made != nil {
 		l.ctx = made.client
@@ -174,9 +174,9 @@ func (c *core) staying(s *slot) bool {
 	switch {
 	case !c.open:
 		return false // the pool stops, or drains for a restart
-	case c.occupied() > c.limit():
+	case c.staffed() > c.limit():
 		return false // a Resize down; the waiters wait for one within the limit
-	case c.opts.OverflowLinger < 0 && c.surplus() > 0 && c.queue.Len() == 0:
+	case c.opts.OverflowLinger < 0 && c.surplus() > 0 && c.queue.Len() == 0 && c.state != StateCrashLoop:
 		return false
 	}
 	return true
@@ -196,7 +196,7 @@ func (c *core) rest(s *slot) {
 	if c.queue.Len() > 0 {
 		c.serve()
 	}
-	if s.state == idling && c.surplus() > 0 {
+	if s.state == idling && c.surplus() > 0 && c.state != StateCrashLoop {
 		c.linger(s, time.Now())
 	}
 }

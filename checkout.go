@@ -106,10 +106,7 @@ func (c *core) serve() {
 		}
 		w := c.queue.Head().Value
 		c.queue.Remove(&w.node)
-		// The lease is the waiter's before it leaves its place: should the
-		// worker die now, the waiter finds its lease ended and comes back with
-		// its old ticket.
-		w.grant <- grant{lease: c.lend(n.Value, w.ctx, w.done, w.owner)}
+		c.offerTo(w, n.Value)
 	}
 	c.recruit()
 }
@@ -121,10 +118,13 @@ func (c *core) recruit() {
 	}
 }
 
-// dismissWaiters ends all waiting.
+// dismissWaiters ends all waiting. On a queue that a bug has damaged it reaches
+// whom it can.
 func (c *core) dismissWaiters(reason error) {
-	for w := c.queue.Head(); w != nil; w = c.queue.Head() {
-		c.queue.Remove(w)
-		w.Value.grant <- grant{err: reason}
+	for w := c.queue.Head(); w != nil && c.queue.Remove(w); w = c.queue.Head() {
+		select {
+		case w.Value.grant <- grant{err: reason}:
+		default:
+		}
 	}
 }

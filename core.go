@@ -95,6 +95,7 @@ type supervision struct {
 type lifecycle struct {
 	sync      bool  // the first start: a failure is the answer of Start
 	startErr  error // that answer
+	gaveUp    bool  // it says that the context of Start ended, which is nobody else's
 	forced    bool  // Stop, Restart: no more patience with leases
 	deaths    []time.Time
 	streak    int // of deaths, for the backoff
@@ -270,10 +271,14 @@ func (c *core) occupied() int {
 	return c.live() + c.counts[starting] + c.counts[stopping]
 }
 
+// staffed counts the workers that are up or about to be: not those that are
+// ending, nor starts that were given up.
+func (c *core) staffed() int { return c.live() + c.permits }
+
 // surplus counts the workers beyond the goal: overflow is a number, not a kind
 // of worker.
 func (c *core) surplus() int {
-	return max(0, c.live()+c.counts[starting]-c.goal)
+	return max(0, c.staffed()-c.goal)
 }
 
 // limit is the most workers there may be, but for those not yet back since a

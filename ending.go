@@ -38,6 +38,10 @@ func (c *core) finish(inc *incarnation, ending restart.Ending, err error) {
 	inc.deadline = now.Add(c.opts.StopTimeout)
 	c.alarm(inc.deadline)
 	c.returnPermit(inc)
+	if c.probe == inc {
+		c.probe = nil
+		c.planProbe(now)
+	}
 	if inc.cancelHook != nil {
 		inc.cancelHook()
 	}
@@ -99,7 +103,7 @@ func (c *core) stopWorker(inc *incarnation) {
 func (c *core) vacate(inc *incarnation) {
 	s, now, p := inc.slot, time.Now(), c.policy()
 	s.inc = nil
-	s.tried = c.epoch
+	s.tried = inc.epoch   // which may be an older one: then the slot's turn is still to come
 	if c.state.serves() { // what ends because the pool does says nothing of the worker
 		var delay time.Duration
 		s.streak, delay = p.Next(s.streak, inc.ending, inc.proven, c.jitter())
@@ -107,10 +111,6 @@ func (c *core) vacate(inc *incarnation) {
 		if c.ledger.Ended(p, now, inc.ending, inc.proven) {
 			c.publish(Event{Kind: EventUnstable, Slot: Slot{Pool: c.name}, Err: c.lastError})
 		}
-	}
-	if c.probe == inc {
-		c.probe = nil
-		c.planProbe(now)
 	}
 	c.to(s, vacant)
 	c.trim()
@@ -125,6 +125,7 @@ func (c *core) vacate(inc *incarnation) {
 func (c *core) abandon(inc *incarnation) {
 	inc.cancel(inc.err)
 	if c.zombies.Len() >= c.limit() && c.state != StateDraining {
+		inc.slot.tried = c.epoch // nobody waits for a slot that is out of service
 		return
 	}
 	inc.detached = true

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pooltender/pool/internal/idle"
 	"github.com/pooltender/pool/internal/list"
+	"github.com/pooltender/pool/internal/queue"
 	"github.com/pooltender/pool/internal/restart"
 )
 
@@ -27,10 +28,17 @@ func (c *core) clear(now time.Time, cause error) {
 		c.lastError = cause
 		c.publish(Event{Kind: EventPoolDied, Err: cause})
 	}
-	if c.state != StateDraining {
+	switch {
+	case c.sync && c.state == StateStarting: // a first start that fails is an answer
+		c.startErr, c.forced = cause, true
+		c.become(StateDraining)
+	case c.state != StateDraining:
 		c.become(StateRestarting)
 	}
 	c.rebuild(cause)
+	if c.state == StateDraining {
+		c.dismissWaiters(ErrStopped)
+	}
 	switch {
 	case c.state == StateDraining:
 	case asked:
@@ -89,6 +97,7 @@ func (c *core) rebuild(cause error) {
 	if err := c.queue.Check(); err != nil {
 		c.lastError = err // a bug; the waiters that can be reached are told, rather than lost
 		c.dismissWaiters(ErrUnavailable)
+		c.queue = queue.Queue[*waiter]{}
 	}
 	for _, s := range c.slots {
 		if s.held {
@@ -114,8 +123,8 @@ func (c *core) rebuild(cause error) {
 	}
 	c.assess(time.Now())
 	// An end may empty a slot at once, so the slots are all in place before.
-	for i := len(c.slots) - 1; i >= 0; i-- {
-		inc := c.slots[i].inc
+	for s := range c.highestFirst() {
+		inc := s.inc
 		if inc == nil {
 			continue
 		}

@@ -25,9 +25,11 @@ func (c *core) awaitStart(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
+	impatience := c.impatience(err)
 	c.must(func() {
 		if c.startErr == nil && c.state != StateDraining && c.state != StateStopped {
-			c.abort(c.impatience(err))
+			c.gaveUp = true
+			c.abort(impatience)
 		}
 		if c.startErr != nil {
 			err = c.startErr
@@ -46,7 +48,7 @@ func (c *core) joinStart(ctx context.Context) error {
 		case StateStarting:
 			return !c.sync, nil
 		case StateDraining, StateStopped:
-			if c.startErr != nil {
+			if c.startErr != nil && !c.gaveUp {
 				return true, c.startErr
 			}
 			return true, errGone
@@ -61,11 +63,16 @@ func (c *core) joinStart(ctx context.Context) error {
 
 // impatience is the error of a Start whose context ended, with what is known of
 // the reason.
+//
+// The lock is not held: the text of an error is its author's code.
 func (c *core) impatience(err error) error {
-	if c.lastError != nil {
-		return fmt.Errorf("%w (%d of %d workers live; last error: %s)", err, c.live(), c.goal, unprefixed(c.lastError))
+	var last error
+	var live, goal int
+	c.view(func() { last, live, goal = c.lastError, c.live(), c.goal })
+	if last != nil {
+		return fmt.Errorf("%w (%d of %d workers live; last error: %s)", err, live, goal, unprefixed(last))
 	}
-	return fmt.Errorf("%w (%d of %d workers live)", err, c.live(), c.goal)
+	return fmt.Errorf("%w (%d of %d workers live)", err, live, goal)
 }
 
 // prefixless is an error of this package inside another.
@@ -76,7 +83,13 @@ func (e *prefixless) Unwrap() error { return e.err }
 
 // waitReady waits until n workers are live.
 func (c *core) waitReady(ctx context.Context, n int) error {
-	return c.awaitLive(ctx, func() bool { return c.live() >= n })
+	return c.awaitLive(ctx, func() bool {
+		want := n
+		if n == 0 {
+			want = c.goal
+		}
+		return c.state.serves() && c.live() >= want
+	})
 }
 
 // awaitLive waits for something that only a pool that goes on can reach.
@@ -96,9 +109,7 @@ func (c *core) awaitLive(ctx context.Context, reached func() bool) error {
 	case ErrStopped, ErrUnavailable:
 		return c.refusalOf(err)
 	}
-	var text error
-	c.view(func() { text = c.impatience(err) })
-	return fmt.Errorf("pool: %q: %w", c.name, text)
+	return fmt.Errorf("pool: %q: %w", c.name, c.impatience(err))
 }
 
 func (c *core) refusalOf(err error) error {
@@ -137,13 +148,9 @@ func (c *core) setGoal(size int) {
 			c.lieDown(s)
 		}
 	}
-	for i := len(c.slots) - 1; i >= 0; i-- {
-		if i >= len(c.slots) {
-			continue
-		}
-		s := c.slots[i]
+	for s := range c.highestFirst() {
 		switch {
-		case c.occupied() <= c.limit():
+		case c.staffed() <= c.limit():
 		case s.state == idling:
 			c.tell(s.inc, nil)
 		case s.state == starting && !s.inc.over:
@@ -153,13 +160,7 @@ func (c *core) setGoal(size int) {
 	c.trim()
 	now := time.Now()
 	c.assess(now)
-	if c.surplus() > 0 {
-		for n := range c.idle.All() {
-			if c.surplus() > 0 {
-				c.linger(n.Value, now)
-			}
-		}
-	}
+	c.lingerAll(now)
 	c.notify()
 	c.serve()
 	c.alarm(now) // the room for zombies has changed
@@ -171,10 +172,9 @@ func (c *core) restart(ctx context.Context) error {
 	if err := c.awaitUp(ctx, 0); err != nil {
 		return err
 	}
-	var epoch uint64
+	var epoch uint64 // the one to reach
 	c.must(func() {
-		now := time.Now()
-		epoch = c.epoch
+		epoch = c.epoch + 1
 		switch c.state {
 		case stateRunning, StateCrashLoop, StateStarting:
 			c.become(StateRestarting)
@@ -182,20 +182,20 @@ func (c *core) restart(ctx context.Context) error {
 			c.tellAll(nil)
 		case StateFailed:
 			c.become(StateRestarting)
-			c.forgive(now)
-			epoch--
+			c.forgive(time.Now())
+			epoch = c.epoch // the old one has been cleared away
 		case StateRestarting:
-			if c.counts[leased] == 0 { // in its backoff
-				c.restartAt = now
-				epoch--
+			if c.counts[leased] == 0 { // perhaps in its backoff: then this cuts it short
+				c.restartAt = time.Now()
+				epoch = c.epoch
 			}
 		}
 		poke(c.keeper)
 	})
-	err := c.awaitUp(ctx, epoch+1)
+	err := c.awaitUp(ctx, epoch)
 	if err != nil && ctx.Err() != nil {
 		c.must(func() {
-			if c.state == StateRestarting && c.epoch == epoch {
+			if c.state == StateRestarting && c.epoch < epoch {
 				c.forced = true
 				poke(c.keeper)
 			}

@@ -101,8 +101,8 @@ func (c *core) stats() Stats {
 }
 
 func (c *core) inspect() (info PoolInfo) {
-	now := time.Now()
 	c.view(func() {
+		now := time.Now()
 		info = PoolInfo{
 			Name: c.name, Worker: c.workerType, Stats: c.stats(), Epoch: c.epoch,
 			Failures: c.ledger.Failures(c.policy(), now),

@@ -63,7 +63,6 @@ func (k *keeping) keep() {
 		if k.rest() {
 			break
 		}
-		k.repair(k.begin)
 	}
 	k.registry.forget(k.core)
 	k.repair(func() {
@@ -161,7 +160,10 @@ func (k *keeping) rest() (stopped bool) {
 			case StateDraining: // Stop wins: the new epoch never begins
 				stopped = k.isEmpty()
 			case StateRestarting:
-				ready = !now.Before(k.restartAt)
+				// Decided and done in one critical section, or a Stop in between is lost.
+				if ready = !now.Before(k.restartAt); ready {
+					k.begin()
+				}
 				next = earliest(next, k.restartAt)
 			}
 			timer.set(next)

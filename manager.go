@@ -26,7 +26,7 @@ func (c *core) manage(ctx context.Context) {
 	defer timer.Stop()
 	for {
 		c.hit(hatch.Manager, hatch.Idle)
-		timer.set(c.sweepAll(time.Now()))
+		timer.set(c.sweepAll())
 		select {
 		case <-ctx.Done():
 			return
@@ -37,11 +37,13 @@ func (c *core) manage(ctx context.Context) {
 }
 
 // sweepAll is one turn of the manager. It returns when the next is due.
-func (c *core) sweepAll(now time.Time) (next time.Time) {
+func (c *core) sweepAll() (next time.Time) {
+	var now time.Time
 	found, fresh := false, false
 	for from, more := 0, true; more; from += sweepAtOnce {
 		sound := c.change(func() {
 			c.hit(hatch.Manager, hatch.Locked)
+			now = time.Now() // with the lock held, or a lease could look older than it is
 			more = from+sweepAtOnce < len(c.slots)
 			for _, s := range c.slots[min(from, len(c.slots)):min(from+sweepAtOnce, len(c.slots))] {
 				if s.state == leased && (s.done != nil || c.holds()) {
@@ -169,6 +171,15 @@ func (c *core) linger(s *slot, now time.Time) {
 	}
 }
 
+// lingerAll is linger for a surplus that came without a checkin.
+func (c *core) lingerAll(now time.Time) {
+	for n := range c.idle.All() {
+		if c.surplus() > 0 {
+			c.linger(n.Value, now)
+		}
+	}
+}
+
 // retireSurplus ends surplus workers that were idle for OverflowLinger, highest
 // slot first. An idle worker that came back before there was a surplus counts
 // as idle since then.
@@ -178,8 +189,10 @@ func (c *core) retireSurplus(now time.Time) time.Time {
 	}
 	c.lingerAt = time.Time{}
 	var next time.Time
-	for i := len(c.slots) - 1; i >= 0 && c.surplus() > 0 && c.queue.Len() == 0; i-- {
-		s := c.slots[i]
+	for s := range c.highestFirst() {
+		if c.surplus() == 0 || c.queue.Len() > 0 {
+			break
+		}
 		if s.state != idling {
 			continue
 		}

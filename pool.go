@@ -129,15 +129,35 @@ func (p *Pool[W]) Stats() (s Stats) {
 func (p *Pool[W]) Inspect() PoolInfo { return p.core.inspect() }
 
 // WaitReady implements [Control].
-func (p *Pool[W]) WaitReady(ctx context.Context, n int) error { return p.core.waitReady(ctx, n) }
+func (p *Pool[W]) WaitReady(ctx context.Context, n int) error {
+	if ctx == nil {
+		return errNilContext
+	}
+	return p.core.waitReady(ctx, n)
+}
 
 // Resize implements [Control].
-func (p *Pool[W]) Resize(ctx context.Context, size int) error { return p.core.resize(ctx, size) }
+func (p *Pool[W]) Resize(ctx context.Context, size int) error {
+	if ctx == nil {
+		return errNilContext
+	}
+	return p.core.resize(ctx, size)
+}
 
 // Restart implements [Control].
-func (p *Pool[W]) Restart(ctx context.Context) error { return p.core.restart(ctx) }
+func (p *Pool[W]) Restart(ctx context.Context) error {
+	if ctx == nil {
+		return errNilContext
+	}
+	return p.core.restart(ctx)
+}
 
 // Stop implements [Control].
-func (p *Pool[W]) Stop(ctx context.Context) error { return p.core.stop(ctx) }
+func (p *Pool[W]) Stop(ctx context.Context) error {
+	if ctx == nil {
+		return errNilContext
+	}
+	return p.core.stop(ctx)
+}
 
 func (p *Pool[W]) inside() *core { return p.core }

@@ -1,9 +1,6 @@
 package pool
 
-import (
-	"errors"
-	"time"
-)
+import "time"
 
 // hopeless returns the error of a client that would wait in vain: because of
 // the pool's state, or because the next attempt to have a worker comes later
@@ -38,9 +35,10 @@ func (c *core) nextAttempt(now time.Time) (next time.Time) {
 		next = c.restartAt
 	default:
 		for n := range c.down[0].All() {
-			if at := n.Value.notBefore; next.IsZero() || at.Before(next) {
-				next = at
+			if !now.Before(n.Value.notBefore) {
+				return now
 			}
+			next = earliest(next, n.Value.notBefore)
 		}
 	}
 	if next.Before(now) {
@@ -58,17 +56,17 @@ func (c *core) refusal(reason error, since time.Time) error {
 		err.Waited = now.Sub(since)
 	}
 	c.view(func() {
-		if errors.Is(reason, ErrUnavailable) || errors.Is(reason, ErrOverloaded) {
+		if reason == ErrUnavailable || reason == ErrOverloaded {
 			c.shed++
 		}
 		err.Stats = c.stats()
 		switch {
-		case errors.Is(reason, ErrUnavailable):
+		case reason == ErrUnavailable:
 			if next, _ := c.hopeless(now, now); !next.IsZero() {
 				// Whoever comes at the very moment of the attempt comes too early.
 				err.RetryAfter = max(next.Sub(now), 100*time.Millisecond)
 			}
-		case errors.Is(reason, ErrOverloaded), errors.Is(reason, ErrFull):
+		case reason == ErrOverloaded || reason == ErrFull:
 			if head := c.queue.Head(); head != nil {
 				err.RetryAfter = c.waitedFor(head.Value, now)
 			}

@@ -27,6 +27,7 @@ type Registry struct {
 	mu     sync.Mutex
 	pools  map[string]*core // guarded by mu
 	closed bool             // guarded by mu
+	last   []*core          // guarded by mu; the pools there were when it closed
 	logs   bool             // guarded by mu; the log has subscribed
 
 	shutdown sync.Mutex // one Shutdown at a time; the others join it
@@ -138,12 +139,8 @@ func (r *Registry) Shutdown(ctx context.Context) error {
 	if ctx == nil {
 		return errNilContext
 	}
-	r.mu.Lock()
-	r.closed = true
-	r.mu.Unlock()
-
 	var stops sync.WaitGroup
-	all := r.sorted()
+	all := r.shut()
 	errs := make([]error, len(all))
 	for i, c := range all {
 		stops.Go(func() { errs[i] = c.stop(ctx) })
@@ -163,6 +160,18 @@ func (r *Registry) Shutdown(ctx context.Context) error {
 	}
 	r.report = errors.Join(errs...)
 	return r.report
+}
+
+// shut closes the registry to newcomers and returns the pools to stop: to every
+// Shutdown the same, or one that comes late would miss the reports of those
+// that have stopped already.
+func (r *Registry) shut() []*core {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.closed {
+		r.closed, r.last = true, slices.Collect(maps.Values(r.pools))
+	}
+	return r.last
 }
 
 // Close is Shutdown without draining: leases are revoked at once. It makes a

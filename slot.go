@@ -2,7 +2,7 @@ package pool
 
 import (
 	"context"
-	"sync/atomic"
+	"iter"
 	"time"
 
 	"github.com/pooltender/pool/internal/idle"
@@ -50,6 +50,7 @@ type slot struct {
 	done    <-chan struct{} // of the client's context; nil: nothing to sweep
 	owner   string
 	context *leaseContext // what Lease.Context made
+	served  *waiter       // who was given it out of the queue, if waiter.served is still this lease
 	since   time.Time     // set only while somebody watches leases
 	seen    sighting
 
@@ -97,6 +98,7 @@ type incarnation struct {
 	worker any // written before the start is reported, then constant
 
 	// Guarded by core.mu.
+	epoch      uint64             // in which it was launched
 	launched   bool               // its goroutine exists
 	delivered  bool               // Start returned a worker: Stop is owed
 	owed       bool               // a permit is held
@@ -116,10 +118,9 @@ type incarnation struct {
 	served   bool      // a lease was completed by Checkin
 	ending   restart.Ending
 	proven   bool
-	err      error         // why it ended, where there is an error to tell
-	stopErr  error         // what Stop said
-	last     leaseEnd      // the last end of a lease that was not a plain return
-	broken   atomic.Uint64 // last.generation, for a waiter that was just served and looks without the lock
+	err      error    // why it ended, where there is an error to tell
+	stopErr  error    // what Stop said
+	last     leaseEnd // the last end of a lease that was not a plain return
 	zombie   list.Node[*incarnation]
 }
 
@@ -150,9 +151,14 @@ func (s *slot) unlink() {
 
 // grow makes slots up to the limit.
 func (c *core) grow() {
-	for len(c.slots) < c.limit() {
-		s := c.newSlot(len(c.slots))
-		c.slots = append(c.slots, s)
+	for n := len(c.slots); n < c.limit(); n++ {
+		if n < cap(c.slots) && c.slots[:n+1][n] != nil {
+			c.slots = c.slots[:n+1] // it was there before: its incarnations go on counting
+		} else {
+			c.slots = append(c.slots, c.newSlot(n))
+		}
+		s := c.slots[n]
+		s.state = vacant
 		c.counts[vacant]++
 		c.lieDown(s)
 	}
@@ -167,6 +173,28 @@ func (c *core) trim() {
 		c.counts[s.state]--
 		c.slots = c.slots[:n-1] // it stays in the array behind, where a loop may be about to look at it
 	}
+}
+
+// highestFirst iterates over the slots from the last to the first. The body may
+// empty slots, and so make the last ones go.
+func (c *core) highestFirst() iter.Seq[*slot] {
+	return func(yield func(*slot) bool) {
+		for i := len(c.slots) - 1; i >= 0; i-- {
+			if i < len(c.slots) && !yield(c.slots[i]) {
+				return
+			}
+		}
+	}
+}
+
+// dueSlots counts the slots in which a worker could be started now.
+func (c *core) dueSlots(now time.Time) (n int) {
+	for _, s := range c.slots {
+		if s.inc == nil && s.index < c.limit() && !now.Before(s.notBefore) {
+			n++
+		}
+	}
+	return n
 }
 
 // to moves a slot from one state to another, with all that is derived from
@@ -206,6 +234,9 @@ func (c *core) to(s *slot, state slotState) {
 // pool is ready, since when there is a surplus, and that waiting is in vain.
 func (c *core) assess(now time.Time) {
 	if c.live() < c.goal {
+		if c.isHealthy(now) {
+			c.probes, c.streak = 0, 0
+		}
 		c.readyAt = time.Time{}
 	} else if c.readyAt.IsZero() {
 		c.readyAt = now

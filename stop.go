@@ -26,21 +26,22 @@ func (c *core) drain() {
 	case StateDraining, StateStopped:
 		return
 	}
+	first := c.sync && c.state == StateStarting
 	c.become(StateDraining)
 	c.dismissWaiters(ErrStopped)
 	c.forced = false
 	c.tellAll(nil)
 	c.alarm(time.Now()) // what is stuck already becomes a zombie
 	poke(c.keeper)
+	if first {
+		c.force() // the pool was nobody's yet; Start does not wait for leases
+	}
 }
 
 // tellAll tells every worker to end that is not leased.
 func (c *core) tellAll(cause error) {
-	for i := len(c.slots) - 1; i >= 0; i-- {
-		if i >= len(c.slots) { // trimmed by an end before
-			continue
-		}
-		if s := c.slots[i]; s.inc != nil && s.state != leased {
+	for s := range c.highestFirst() {
+		if s.inc != nil && s.state != leased {
 			c.tell(s.inc, cause)
 		}
 	}
@@ -52,11 +53,8 @@ func (c *core) force() {
 		return
 	}
 	c.forced = true
-	for i := len(c.slots) - 1; i >= 0; i-- {
-		if i >= len(c.slots) {
-			continue
-		}
-		if s := c.slots[i]; s.state == leased {
+	for s := range c.highestFirst() {
+		if s.state == leased {
 			inc := s.inc
 			c.revoke(s, EndStopped, nil)
 			c.tell(inc, ErrStopped)

@@ -148,6 +148,7 @@ func (c *core) leaveCrashLoop() {
 	c.probe = nil
 	c.ramp = true
 	c.become(stateRunning)
+	c.lingerAll(time.Now()) // a crash loop keeps what it has
 }
 
 func (c *core) planProbe(now time.Time) {
@@ -160,11 +161,18 @@ func (c *core) wanted(waiting int) int {
 	if !c.open || c.state == StateCrashLoop {
 		return 0
 	}
-	occupied := c.occupied()
-	base := max(0, c.goal-occupied)
+	base, room := c.openings()
 	due := max(0, base-c.counts[backingOff])
-	extra := min(waiting-c.counts[starting]-due, c.limit()-occupied-base)
-	return due + max(0, extra)
+	return due + max(0, min(waiting-c.permits-due, room))
+}
+
+// openings counts the slots wanted for the goal, and those that may be started
+// beyond it for those who wait. A worker that is ending is replaced in its own
+// slot, when it has ended, and keeps no other slot from being filled.
+func (c *core) openings() (base, room int) {
+	free := max(0, c.limit()-c.occupied())
+	base = max(0, min(c.goal-c.staffed(), c.down[0].Len(), free))
+	return base, free - base
 }
 
 // startWorkers starts what is wanted, as far as permits go. The first slots
@@ -181,37 +189,39 @@ func (c *core) startWorkers(now time.Time) (next time.Time) {
 		}
 		permits = min(permits, max(1, c.live()))
 	}
-	base := max(0, c.goal-c.occupied())
-	extra := c.limit() - c.occupied() - base
-	for _, down := range []int{0, 1} {
-		for n := range c.down[down].All() {
-			s := n.Value
-			due := !now.Before(s.notBefore)
-			switch {
-			case s.index >= c.limit():
-				continue // left over from a Resize down
-			case base > 0:
-				base--
-				if !due {
-					c.relabel(s, backingOff)
-					next = earliest(next, s.notBefore)
-					continue
-				}
-			case s.state == backingOff:
-				c.relabel(s, vacant) // not wanted any more
-				continue
-			case extra <= 0 || c.queue.Len() <= c.counts[starting] || !due:
-				if extra > 0 && c.queue.Len() > c.counts[starting] {
-					next = earliest(next, s.notBefore)
-				}
-				continue
-			default:
-				extra--
-			}
+	base, extra := c.openings()
+	for n := range c.down[0].All() { // what is due first: a slot that backs off holds up no other
+		if s := n.Value; base > 0 && !now.Before(s.notBefore) {
 			if c.permits >= permits {
 				return next // whoever returns a permit comes back here
 			}
+			base--
 			c.launch(s, now)
+		}
+	}
+	for _, down := range []int{0, 1} {
+		for n := range c.down[down].All() {
+			s := n.Value
+			if s.index >= c.limit() {
+				continue // left over from a Resize down
+			}
+			if down == 0 && base > 0 {
+				base--
+				c.relabel(s, backingOff)
+				next = earliest(next, s.notBefore)
+				continue
+			}
+			c.relabel(s, vacant) // not wanted for the goal
+			switch {
+			case extra <= 0 || c.queue.Len() <= c.permits:
+			case now.Before(s.notBefore):
+				next = earliest(next, s.notBefore)
+			case c.permits >= permits:
+				return next
+			default:
+				extra--
+				c.launch(s, now)
+			}
 		}
 	}
 	return next
@@ -228,7 +238,7 @@ func (c *core) relabel(s *slot, state slotState) {
 // probeWorker starts one worker, in the slot longest not tried: a poisoned slot
 // must not hold the others hostage.
 func (c *core) probeWorker(now time.Time) (next time.Time) {
-	if c.counts[starting] > 0 || c.probe != nil || c.live() >= max(1, c.goal) {
+	if c.permits > 0 || c.probe != nil || c.live() >= max(1, c.goal) {
 		return time.Time{}
 	}
 	if now.Before(c.probeAt) {

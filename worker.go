@@ -73,6 +73,7 @@ func (c *core) launch(s *slot, now time.Time) {
 	s.made++
 	inc := &incarnation{
 		slot:     s,
+		epoch:    c.epoch,
 		id:       Slot{Pool: c.name, Index: s.index, Incarnation: s.made, Attempt: s.streak + 1},
 		hook:     hookStart,
 		owed:     true,
@@ -134,7 +135,7 @@ func (c *core) started(inc *incarnation, o outcome) bool {
 	}
 	inc.running = c.hooks.run != nil
 	s := inc.slot
-	s.tried = c.epoch
+	s.tried = inc.epoch
 	if s.made > 1 {
 		c.restarts++
 	}
