@@ -16,10 +16,15 @@ import (
 //
 // It costs one allocation more than Checkout and Checkin.
 func (p *Pool[W]) Do(ctx context.Context, fn func(ctx context.Context, worker W) error) error {
-	_, err := Call(ctx, p, func(ctx context.Context, worker W) (struct{}, error) {
-		return struct{}{}, fn(ctx, worker)
-	})
-	return err
+	lease, err := p.Checkout(ctx)
+	if err != nil {
+		return err
+	}
+	returned := false
+	defer lease.retireUnless(&returned)
+	err = fn(&callContext{lease: lease.lease}, lease.Worker())
+	returned = true
+	return lease.settle(err)
 }
 
 // Call is [Pool.Do] with a result. After an error the result is what fn
@@ -31,26 +36,36 @@ func Call[W, R any](ctx context.Context, p *Pool[W], fn func(ctx context.Context
 		return none, err
 	}
 	returned := false
-	defer func() {
-		if !returned { // a panic or Goexit is on its way up: who knows what it left behind
-			lease.Retire(nil)
-		}
-	}()
+	defer lease.retireUnless(&returned)
 	result, err := fn(&callContext{lease: lease.lease}, lease.Worker())
 	returned = true
-	var retire *retirement
-	switch {
-	case err == nil:
-		lease.Checkin()
-		return result, nil
-	case errors.As(err, &retire):
-		if lease.Retire(retire.err) {
-			return result, err
-		}
-	case lease.Checkin():
-		return result, err
+	return result, lease.settle(err)
+}
+
+// retireUnless is for a panic or Goexit on its way up through Do: who knows what
+// it left behind in the worker.
+func (l Lease[W]) retireUnless(returned *bool) {
+	if !*returned {
+		l.Retire(nil)
 	}
-	return result, errors.Join(err, lease.Err())
+}
+
+// settle ends the lease as the error of the client's function says.
+func (l Lease[W]) settle(err error) error {
+	if err == nil {
+		l.Checkin()
+		return nil
+	}
+	ended := false
+	if retire, ok := errors.AsType[*retirement](err); ok {
+		ended = l.Retire(retire.err)
+	} else {
+		ended = l.Checkin()
+	}
+	if !ended {
+		return errors.Join(err, l.Err())
+	}
+	return err
 }
 
 // Retire marks an error that fn returns to [Pool.Do] or [Call]: the worker is

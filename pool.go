@@ -69,8 +69,9 @@ type Control interface {
 	// stopped. It returns at the latest Options.StopTimeout after ctx is done.
 	// When it returns the name is free and no goroutine is left but those of
 	// the zombies that a [*StopError] names. Several Stops join, the earliest
-	// ctx ends the draining, and all get the same result. Stopping a stopped
-	// pool does nothing.
+	// ctx ends the draining, and all get the same result. While a Start still
+	// waits for its workers, leases are revoked at once. Stopping a stopped pool
+	// does nothing.
 	Stop(ctx context.Context) error
 
 	inside() *core

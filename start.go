@@ -33,8 +33,8 @@ func Start[W any](ctx context.Context, reg *Registry, name string, spec Spec[W],
 }
 
 // Ensure returns the pool of that name, or starts it. Callers at the same time
-// share one start and its error; each waits for it as long as its own ctx
-// allows. A pool that exists keeps its spec and options; if its workers are of
+// share one start and its error, unless that is the end of another caller's ctx;
+// each waits for it as long as its own ctx allows. A pool that exists keeps its spec and options; if its workers are of
 // another type Ensure returns ErrWrongType.
 func Ensure[W any](ctx context.Context, reg *Registry, name string, spec Spec[W], opts Options) (*Pool[W], error) {
 	if err := validate(ctx, reg, name, spec, opts); err != nil {

@@ -191,7 +191,10 @@ func (c *core) startWorkers(now time.Time) (next time.Time) {
 	}
 	base, extra := c.openings()
 	for n := range c.down[0].All() { // what is due first: a slot that backs off holds up no other
-		if s := n.Value; base > 0 && !now.Before(s.notBefore) {
+		if base == 0 {
+			break
+		}
+		if s := n.Value; !now.Before(s.notBefore) {
 			if c.permits >= permits {
 				return next // whoever returns a permit comes back here
 			}
