@@ -99,7 +99,8 @@ func (c *core) hasStarted() bool {
 	for c.untried < min(c.goal, len(c.slots)) && c.slots[c.untried].tried == c.epoch {
 		c.untried++
 	}
-	return c.untried >= c.goal
+	// A slot in its backoff is not wanted any more when another has the worker.
+	return c.untried >= c.goal || c.live() >= c.goal
 }
 
 func (c *core) provenLive(now time.Time) bool {
