@@ -30,9 +30,9 @@ type Registry struct {
 	last   []*core          // guarded by mu; the pools there were when it closed
 	logs   bool             // guarded by mu; the log has subscribed
 
-	shutdown sync.Mutex // one Shutdown at a time; the others join it
-	report   error      // guarded by shutdown
-	ended    bool       // guarded by shutdown
+	ending bool          // guarded by mu; a Shutdown has stopped all pools and sees to the rest
+	ended  chan struct{} // closed when it has
+	report error         // constant then
 }
 
 // RegistryOptions are what a registry can be told. The zero value is good.
@@ -55,6 +55,7 @@ func NewRegistry(options ...RegistryOptions) *Registry {
 		drain:  10 * time.Second,
 		events: newHub(),
 		pools:  make(map[string]*core),
+		ended:  make(chan struct{}),
 	}
 	for _, o := range options {
 		if o.BaseContext != nil {
@@ -133,8 +134,9 @@ const receiverPatience = time.Second
 
 // Shutdown stops all pools at once, each as its Stop does with ctx, then
 // delivers the last events. It returns the [*StopError] of each pool that left
-// zombies, joined. From its beginning Start returns ErrStopped. Several
-// Shutdowns join.
+// zombies, joined, and one for event receivers that do not return. From its
+// beginning Start returns ErrStopped. Several Shutdowns join. An event receiver
+// that calls it waits for itself, and is reported.
 func (r *Registry) Shutdown(ctx context.Context) error {
 	if ctx == nil {
 		return errNilContext
@@ -147,19 +149,26 @@ func (r *Registry) Shutdown(ctx context.Context) error {
 	}
 	stops.Wait()
 
-	r.shutdown.Lock()
-	defer r.shutdown.Unlock()
-	if r.ended {
-		return r.report
+	if r.isLast() {
+		patience, cancel := context.WithTimeout(context.Background(), receiverPatience)
+		defer cancel()
+		if stuck := r.events.close(patience); stuck > 0 {
+			errs = append(errs, &StopError{Receivers: stuck})
+		}
+		r.report = errors.Join(errs...)
+		close(r.ended)
 	}
-	r.ended = true
-	patience, cancel := context.WithTimeout(context.Background(), receiverPatience)
-	defer cancel()
-	if stuck := r.events.close(patience); stuck > 0 {
-		errs = append(errs, &StopError{Receivers: stuck})
-	}
-	r.report = errors.Join(errs...)
+	<-r.ended
 	return r.report
+}
+
+// isLast reports true to one Shutdown, which does what is to be done last.
+func (r *Registry) isLast() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	was := r.ending
+	r.ending = true
+	return !was
 }
 
 // shut closes the registry to newcomers and returns the pools to stop: to every
@@ -185,7 +194,8 @@ func (r *Registry) Close() error {
 // Subscribe calls fn with every event of every pool of the registry from now
 // on, one at a time, in order, on a goroutine of its own. A slow, blocking or
 // panicking fn harms nobody: events it is too slow for are dropped, and an
-// EventDropped says how many. The events of leases are produced only while
+// EventDropped says how many; a panic is logged, to RegistryOptions.Logger or
+// slog.Default. The events of leases are produced only while
 // somebody has subscribed, and then cost a checkout two clock readings.
 //
 // unsubscribe may be called more than once, and from within fn; it does not
