@@ -30,6 +30,7 @@ const healthyAfter = 10 * time.Second
 // under it (invariant 10).
 type core struct {
 	name       string
+	instance   string // tells apart pools of the same name, in profiles
 	registry   *Registry
 	events     *hub
 	hooks      hooks
@@ -123,6 +124,7 @@ func newCore(r *Registry, name string, h hooks, opts Options) *core {
 		keeper:     make(chan struct{}, 1),
 		stopped:    make(chan struct{}),
 	}
+	c.instance = fmt.Sprintf("%p", c)
 	c.state, c.open, c.epoch = StateStarting, true, 1
 	c.born = time.Now()
 	c.ledger.Begin(c.born)

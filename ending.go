@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/pooltender/pool/internal/hatch"
@@ -130,7 +131,7 @@ func (c *core) abandon(inc *incarnation) {
 	}
 	inc.detached = true
 	c.zombies.PushBack(&inc.zombie)
-	c.publish(Event{Kind: EventZombie, Slot: inc.id, Err: &StopError{Pool: c.name, Zombies: []Zombie{c.zombieOf(inc)}}})
+	c.publish(Event{Kind: EventZombie, Slot: inc.id, Err: fmt.Errorf("pool: %v did not end", c.zombieOf(inc))})
 	c.hit(hatch.Supervisor, hatch.Detach)
 	c.vacate(inc)
 }

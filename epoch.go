@@ -14,6 +14,11 @@ import (
 // of the old epoch that have not ended yet keep only their own slots waiting.
 func (c *core) begin() {
 	c.forced = false
+	for _, s := range c.slots {
+		if s.inc == nil && time.Now().Before(s.notBefore) {
+			s.tried = c.epoch // it goes on backing off: the epoch does not wait for it
+		}
+	}
 	c.become(StateStarting)
 	poke(c.supervisor)
 }

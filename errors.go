@@ -161,7 +161,7 @@ func (e *StopError) Error() string {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			fmt.Fprintf(&b, " %s of %q slot %d (incarnation %d)", z.Hook, z.Slot.Pool, z.Slot.Index, z.Slot.Incarnation)
+			fmt.Fprintf(&b, " %v", z)
 		}
 	}
 	if e.Receivers > 0 {
@@ -176,6 +176,10 @@ type Zombie struct {
 	Slot  Slot      `json:"slot"`
 	Hook  string    `json:"hook"`  // what still runs: "start", "run", "reset" or "stop"
 	Since time.Time `json:"since"` // when it was told to end
+}
+
+func (z Zombie) String() string {
+	return fmt.Sprintf("%s of %q slot %d (incarnation %d)", z.Hook, z.Slot.Pool, z.Slot.Index, z.Slot.Incarnation)
 }
 
 // unprefixed is the text of err without this package's prefix, for use inside

@@ -36,7 +36,8 @@ func (c *core) awaitStart(ctx context.Context) error {
 		}
 	})
 	<-c.stopped
-	return fmt.Errorf("pool: start of %q: %w", c.name, &prefixless{err})
+	err = fmt.Errorf("pool: start of %q: %w", c.name, &prefixless{err})
+	return errors.Join(err, c.stopErr) // constant by now
 }
 
 var errGone = errors.New("pool: it is being stopped")

@@ -7,6 +7,9 @@ import (
 	"github.com/pooltender/pool/internal/hatch"
 )
 
+// Instance implements hatch.Pool.
+func (c *core) Instance() string { return c.instance }
+
 // Kill implements hatch.Pool.
 func (c *core) Kill(half hatch.Half, at hatch.Point) {
 	c.faults.Arm(half, at)

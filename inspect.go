@@ -28,7 +28,7 @@ type Stats struct {
 	Waited    uint64 `json:"waited"`    // checkouts that had to queue
 	Shed      uint64 `json:"shed"`      // checkouts refused with ErrOverloaded or ErrUnavailable
 	Crashes   uint64 `json:"crashes"`   // of workers, Reset included
-	Restarts  uint64 `json:"restarts"`  // workers started in a slot that had one before
+	Restarts  uint64 `json:"restarts"`  // workers that came up in a slot after its first start
 
 	Unstable  bool  `json:"unstable"`             // more ends nobody asked for than MaxRestarts in RestartWindow
 	LastError error `json:"last_error,omitempty"` // the last crash, failed start, retirement or death of the pool
@@ -58,7 +58,7 @@ type PoolInfo struct {
 type SlotInfo struct {
 	Index       int           `json:"index"`
 	State       SlotState     `json:"state"`
-	Incarnation uint64        `json:"incarnation"` // of the worker there, or of the last one
+	Incarnation uint64        `json:"incarnation"` // of the worker there, or of the last start
 	Uses        uint64        `json:"uses"`        // leases of this incarnation
 	Age         time.Duration `json:"age"`         // of this incarnation, since Start returned
 	Failures    int           `json:"failures"`    // in a row

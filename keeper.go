@@ -19,7 +19,7 @@ const keeperBackoff = 100 * time.Millisecond
 // so none waits for another (invariant 13).
 func (c *core) keepAlive() {
 	// All goroutines of the pool carry its name; they inherit it from here.
-	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("pool", c.name)))
+	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("pool", c.name, "instance", c.instance)))
 	k := &keeping{core: c}
 	for {
 		if k.guarded() {

@@ -50,7 +50,7 @@ type Spec[W any] struct {
 type Slot struct {
 	Pool        string `json:"pool"`
 	Index       int    `json:"index"`                 // the place, from 0
-	Incarnation uint64 `json:"incarnation,omitempty"` // the how-manieth worker of the slot, from 1
+	Incarnation uint64 `json:"incarnation,omitempty"` // the how-manieth start of the slot, from 1
 	Attempt     int    `json:"attempt,omitempty"`     // 1 + the slot's failures in a row before this start
 }
 

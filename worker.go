@@ -107,6 +107,7 @@ func (c *core) start(inc *incarnation) {
 func (c *core) label(inc *incarnation) {
 	pprof.SetGoroutineLabels(pprof.WithLabels(inc.ctx, pprof.Labels(
 		"pool", c.name,
+		"instance", c.instance,
 		"slot", strconv.Itoa(inc.id.Index),
 		"incarnation", strconv.FormatUint(inc.id.Incarnation, 10),
 	)))

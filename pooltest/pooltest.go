@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -79,16 +80,13 @@ func StartIn[W any](t testing.TB, reg *pool.Registry, spec pool.Spec[W], opts po
 // pools is left.
 func Close(t testing.TB, reg *pool.Registry) {
 	t.Helper()
-	var names []string
-	for p := range reg.Pools() {
-		Check(t, p)
-		names = append(names, p.Name())
-	}
+	pools := slices.Collect(reg.Pools())
+	Check(t, pools...)
 	if err := reg.Close(); err != nil {
 		t.Errorf("pooltest: %v", err)
 	}
-	for _, name := range names {
-		NoGoroutines(t, name)
+	for _, p := range pools {
+		noGoroutines(t, p.Name(), label("instance", hatch.Open(p).Instance()))
 	}
 }
 
@@ -105,27 +103,36 @@ func Check(t testing.TB, pools ...pool.Control) {
 	}
 }
 
-// NoGoroutines fails the test if a goroutine of the pool of that name is left:
-// the pool marks its own with the profiler label "pool".
+// NoGoroutines fails the test if a goroutine of a pool of that name is left,
+// whatever its registry. A pool marks its own with profiler labels.
 func NoGoroutines(t testing.TB, name string) {
 	t.Helper()
-	var left string
-	for wait := time.Microsecond; wait < time.Second; wait *= 2 {
-		if left = goroutinesOf(name); left == "" {
-			return
-		}
-		time.Sleep(wait) // those that have nothing left to do may still be about to end
-	}
-	t.Errorf("pooltest: goroutines of pool %q are left:\n%s", name, left)
+	noGoroutines(t, name, label("pool", name))
 }
 
-func goroutinesOf(name string) string {
+func noGoroutines(t testing.TB, name, label string) {
+	t.Helper()
+	left := goroutines(label)
+	for wait := time.Microsecond; left != "" && wait < time.Second; wait *= 2 {
+		time.Sleep(wait) // those that have nothing left to do may still be about to end
+		left = goroutines(label)
+	}
+	if left != "" {
+		t.Errorf("pooltest: goroutines of pool %q are left:\n%s", name, left)
+	}
+}
+
+// label is a profiler label as a profile prints it.
+func label(key, value string) string { return fmt.Sprintf("%q:%q", key, value) }
+
+// goroutines returns the stacks of those that carry the label.
+func goroutines(label string) string {
 	var all, left strings.Builder
 	if err := pprof.Lookup("goroutine").WriteTo(&all, 1); err != nil {
 		return err.Error()
 	}
 	for stack := range strings.SplitSeq(all.String(), "\n\n") {
-		if strings.Contains(stack, fmt.Sprintf("%q:%q", "pool", name)) {
+		if strings.Contains(stack, label) {
 			left.WriteString(stack)
 			left.WriteString("\n\n")
 		}

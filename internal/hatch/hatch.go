@@ -82,6 +82,9 @@ type Pool interface {
 	// CrashWorker makes the slot's worker crash with err, as if its Run had
 	// returned it. It reports whether the slot had a live worker.
 	CrashWorker(slot int, err error) bool
+	// Instance is the value of the profiler label "instance" that all goroutines
+	// of the pool carry.
+	Instance() string
 	// CheckInvariants reports every invariant that does not hold now.
 	CheckInvariants() error
 }
