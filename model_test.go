@@ -233,6 +233,7 @@ func (w *world) live() {
 		"come too late":          w.late,
 		"check in":               w.checkin,
 		"check in again":         w.checkin,
+		"check in all":           w.checkinAll,
 		"use stale leases":       w.stale,
 		"check in elsewhere":     w.foreign,
 		"retire":                 w.retire,

@@ -174,7 +174,7 @@ func TestWhenALeaseIsTransferred(t *testing.T) {
 		work := old.Context()
 		_, err := old.Transfer(canceled())
 		require.Equal(t, context.Canceled, err)
-		_, err = old.Transfer(nil) //nolint:staticcheck // on purpose
+		_, err = old.Transfer(context.Context(nil))
 		require.Error(t, err)
 		require.NoError(t, old.Err())
 

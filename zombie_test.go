@@ -132,9 +132,7 @@ func TestWithMaxZombiesOutASlotStaysStuckAndVisible(t *testing.T) {
 				require.Equal(t, row.left, s.Zombies)
 				require.Equal(t, 2, s.Idle)
 				require.Equal(t, pool.StateReady, s.State)
-				for _, m := range rest(t, p) {
-					all = append(all, m)
-				}
+				all = append(all, rest(t, p)...)
 				elapsed := stopwatch()
 				err := p.Stop(t.Context())
 				require.Equal(t, 5*time.Second, elapsed())
