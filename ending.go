@@ -36,6 +36,12 @@ func (c *core) finish(inc *incarnation, ending restart.Ending, err error) {
 	inc.over = true
 	inc.ending, inc.err = ending, err
 	inc.proven = inc.isProven(now)
+	// The pool's ledger counts an end now, not when it has come to pass: what
+	// was live is not any more. What ends because the pool does says nothing of
+	// the worker.
+	if c.state.serves() && c.ledger.Ended(c.policy(), now, ending, inc.proven) {
+		c.publish(Event{Kind: EventUnstable, Err: c.lastError})
+	}
 	inc.deadline = now.Add(c.opts.StopTimeout)
 	c.alarm(inc.deadline)
 	c.returnPermit(inc)
@@ -104,14 +110,11 @@ func (c *core) stopWorker(inc *incarnation) {
 func (c *core) vacate(inc *incarnation) {
 	s, now, p := inc.slot, time.Now(), c.policy()
 	s.inc = nil
-	s.tried = inc.epoch   // which may be an older one: then the slot's turn is still to come
-	if c.state.serves() { // what ends because the pool does says nothing of the worker
+	s.tried = inc.epoch // which may be an older one: then the slot's turn is still to come
+	if c.state.serves() {
 		var delay time.Duration
 		s.streak, delay = p.Next(s.streak, inc.ending, inc.proven, c.jitter())
 		s.notBefore = now.Add(delay)
-		if c.ledger.Ended(p, now, inc.ending, inc.proven) {
-			c.publish(Event{Kind: EventUnstable, Slot: Slot{Pool: c.name}, Err: c.lastError})
-		}
 	}
 	c.to(s, vacant)
 	c.trim()
