@@ -94,7 +94,7 @@ func (l lease) transfer(ctx context.Context, done <-chan struct{}) (next lease, 
 	ok = l.end(func(c *core, s *slot) *leaseContext {
 		made := s.context
 		s.context = nil
-		s.inc.last = leaseEnd{generation: s.generation, reason: EndTransferred}
+		s.inc.remember(leaseEnd{generation: s.generation, reason: EndTransferred})
 		s.generation++
 		s.done = done
 		if c.parked && done != nil {
@@ -122,7 +122,7 @@ func (c *core) giveBack(s *slot) {
 // section.
 func (c *core) endLease(s *slot, reason EndReason, err error) *leaseContext {
 	if reason != EndReturned {
-		s.inc.last = leaseEnd{generation: s.generation, reason: reason, err: err}
+		s.inc.remember(leaseEnd{generation: s.generation, reason: reason, err: err})
 	}
 	s.generation++
 	s.held = false
@@ -207,16 +207,13 @@ func (l lease) err() error {
 		return &LeaseError{}
 	}
 	c := l.inc.slot.core
-	e := &LeaseError{Slot: l.inc.id, Reason: EndReturned}
 	live := false
 	var end leaseEnd
-	c.view(func() { live, end = l.live(), l.inc.last })
+	c.view(func() { live, end = l.live(), l.inc.endOf(l.generation) })
 	if live {
 		return nil
 	}
-	if end.generation == l.generation && end.reason != "" {
-		e.Reason, e.Err = end.reason, end.err
-		e.explain(l.ctx, end, &c.opts)
-	}
+	e := &LeaseError{Slot: l.inc.id, Reason: end.reason, Err: end.err}
+	e.explain(l.ctx, end, &c.opts)
 	return e
 }

@@ -14,7 +14,8 @@ import (
 // [*LeaseError] as well, so that errors.As finds a [*CrashError]. A panic or
 // runtime.Goexit in fn replaces the worker and goes on up.
 //
-// It costs one allocation more than Checkout and Checkin.
+// It costs one allocation more than Checkout and Checkin, and what
+// [Lease.Context] costs if fn asks its ctx for more than the deadline.
 func (p *Pool[W]) Do(ctx context.Context, fn func(ctx context.Context, worker W) error) error {
 	lease, err := p.Checkout(ctx)
 	if err != nil {
@@ -62,10 +63,13 @@ func (l Lease[W]) settle(err error) error {
 	} else {
 		ended = l.Checkin()
 	}
-	if !ended {
-		return errors.Join(err, l.Err())
+	if ended {
+		return err
 	}
-	return err
+	if _, told := errors.AsType[*LeaseError](err); told {
+		return err // fn returned the cause of its context
+	}
+	return errors.Join(err, l.Err())
 }
 
 // Retire marks an error that fn returns to [Pool.Do] or [Call]: the worker is

@@ -32,18 +32,19 @@
 //	    return err
 //	}
 //	defer lease.Checkin()
-//	n, err := lease.Worker().Compute(ctx, 21)
+//	n, err := lease.Worker().Compute(lease.Context(), 21) // ends when the worker dies, too
 //
 // The context given to Do, Call and Checkout bounds the wait and the lease. A
 // context that ends says that the client should stop, not that it is dead: it
-// has [Options].ReclaimGrace to check in in order; then it is presumed gone and
+// has [Options].ReclaimGrace to check in properly; then it is presumed gone and
 // its worker is taken away. [Terms].MaxWait bounds only the wait.
 //
 // # What dies, and what happens then
 //
-// A worker that crashes (its Run returns an error or at all, panics, or calls
-// [runtime.Goexit]) ends its lease at once with a [*CrashError], does no harm to
-// its client, and is replaced exactly once. Workers that die before they have
+// A worker crashes when its Run returns, with an error or without, panics, or
+// calls [runtime.Goexit] before it was told to stop. Its lease ends at once, with
+// a [*LeaseError] that wraps a [*CrashError]; its client comes to no harm; it is
+// replaced exactly once. Workers that die before they have
 // proven themselves are started ever more slowly; a pool in which nothing works
 // goes into [StateCrashLoop], tells its clients so with [ErrUnavailable], and
 // probes until something works again. If the pool's own goroutines die, all of
@@ -53,7 +54,8 @@
 // # Cost
 //
 // Checkout and Checkin of an idle worker are one short critical section each:
-// no allocation, no clock, no goroutine switch. The manager watches the contexts
+// no allocation, no clock, no goroutine switch. A Reset hook costs a goroutine
+// for each, a subscriber to events two clock readings. The manager watches the contexts
 // of clients by looking at them from time to time, only while something is
 // leased. A worker without Run costs no goroutine, with Run one.
 //

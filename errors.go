@@ -19,19 +19,23 @@ var (
 	ErrWrongType = errors.New("pool: workers are of another type")
 )
 
-// Errors that say why a checkout failed; they come inside a [CheckoutError].
+// Errors that say why no worker was had. Those of a checkout come inside a
+// [CheckoutError].
 var (
-	// ErrFull is returned by TryCheckout when no worker is idle.
-	ErrFull = errors.New("pool: all workers are out")
+	// ErrFull is returned by TryCheckout when no worker is idle: all are out,
+	// being cleaned, or not up.
+	ErrFull = errors.New("pool: no worker is idle")
 	// ErrOverloaded is returned when Options.MaxWaiting clients wait already,
 	// or when a client has waited for MaxWait.
 	ErrOverloaded = errors.New("pool: overloaded")
 	// ErrUnavailable is returned when nothing can serve the client: the pool is
 	// in CrashLoop without a live worker, or has failed, or its next attempt
-	// comes after the client's deadline.
+	// comes after the client's deadline. WaitReady, Resize and Restart return
+	// it when the pool has failed.
 	ErrUnavailable = errors.New("pool: no worker can be had")
-	// ErrStopped is returned by every call on a pool or registry that is
-	// stopping or has stopped.
+	// ErrStopped is returned by calls that need a worker of, or change, a pool
+	// or registry that is stopping or has stopped. Stop itself returns what the
+	// first Stop did; the name is ErrNotFound by then.
 	ErrStopped = errors.New("pool: stopped")
 )
 
@@ -42,7 +46,7 @@ type CheckoutError struct {
 	Pool       string
 	Err        error         // ErrFull, ErrOverloaded, ErrUnavailable, ErrStopped, or the context's error
 	Waited     time.Duration // in the queue
-	RetryAfter time.Duration // an estimate; 0 when there is none
+	RetryAfter time.Duration // ErrUnavailable: until the next start is due; others: what the first in line has waited so far; 0: unknown
 	Stats      Stats         // of the pool at that moment; LastError tells of the last crash or failed start
 }
 
@@ -53,11 +57,16 @@ func (e *CheckoutError) Error() string {
 		fmt.Fprintf(&b, " after waiting %v", round(e.Waited))
 	}
 	s := e.Stats
-	fmt.Fprintf(&b, " (%s: %d of %d leased, %d waiting", s.State, s.Leased, s.Size+s.Overflow, s.Waiting)
+	fmt.Fprintf(&b, " (%s: %d live of %d, %d leased, %d waiting",
+		s.State, s.Idle+s.Leased+s.Tending, s.Size, s.Leased, s.Waiting)
 	if e.RetryAfter > 0 {
 		fmt.Fprintf(&b, ", retry after %v", round(e.RetryAfter))
 	}
 	b.WriteByte(')')
+	switch s.State {
+	case StateReady, StateDraining, StateStopped:
+		return b.String() // whatever went wrong once has nothing to do with it
+	}
 	if s.LastError != nil {
 		fmt.Fprintf(&b, "; last error: %s", unprefixed(s.LastError))
 	}
@@ -67,12 +76,13 @@ func (e *CheckoutError) Error() string {
 func (e *CheckoutError) Unwrap() error { return e.Err }
 
 // LeaseError says how a lease ended. Unwrap yields the cause: a [CrashError],
-// the error given to Retire, the cause of the client's context, or nil.
+// the error given to Retire, the cause of the client's context, what the pool
+// died of, or nil.
 type LeaseError struct {
-	Slot   Slot
-	Reason EndReason
-	Err    error
-	detail string // the whole sentence after "slot n", where the reason has more to teach
+	Slot   Slot      // of the worker
+	Reason EndReason // why it ended
+	Err    error     // the cause
+	detail string    // the whole sentence after "slot n", where the reason has more to teach
 }
 
 func (e *LeaseError) Error() string {
@@ -96,7 +106,7 @@ func (e *LeaseError) Unwrap() error { return e.Err }
 // having been told to stop.
 type CrashError struct {
 	Slot  Slot
-	Hook  string // "run" or "reset"
+	Hook  string // "run" or "reset"; in EventWorkerStopped "stop"
 	Err   error  // what the hook returned, or the panic's value when that is an error
 	Panic any    // the panic's value
 	Stack []byte // of the panic
@@ -104,8 +114,12 @@ type CrashError struct {
 }
 
 func (e *CrashError) Error() string {
-	return fmt.Sprintf("pool: worker of %q slot %d (incarnation %d) crashed: %s %s",
-		e.Slot.Pool, e.Slot.Index, e.Slot.Incarnation, e.Hook, how(e.Err, e.Panic, e.Exit))
+	what := "crashed"
+	if e.Hook == string(hookStop) {
+		what = "did not stop in order"
+	}
+	return fmt.Sprintf("pool: worker of %q slot %d (incarnation %d) %s: %s %s",
+		e.Slot.Pool, e.Slot.Index, e.Slot.Incarnation, what, e.Hook, how(e.Err, e.Panic, e.Exit))
 }
 
 func (e *CrashError) Unwrap() error { return e.Err }
@@ -113,11 +127,11 @@ func (e *CrashError) Unwrap() error { return e.Err }
 // StartError says how the start of a worker failed. Unwrap yields what the hook
 // returned, or context.DeadlineExceeded after StartTimeout.
 type StartError struct {
-	Slot  Slot
-	Err   error
-	Panic any
-	Stack []byte
-	Exit  bool // the hook called runtime.Goexit
+	Slot  Slot   // where; its Incarnation never came to be
+	Err   error  // what the hook returned, or the panic's value when that is an error
+	Panic any    // the panic's value
+	Stack []byte // of the panic
+	Exit  bool   // the hook called runtime.Goexit
 }
 
 func (e *StartError) Error() string {
@@ -165,7 +179,7 @@ func (e *StopError) Error() string {
 		}
 	}
 	if e.Receivers > 0 {
-		fmt.Fprintf(&b, ", but %d event receivers did not return", e.Receivers)
+		fmt.Fprintf(&b, ", but %d event receiver(s) did not return", e.Receivers)
 	}
 	return b.String()
 }

@@ -7,7 +7,7 @@ type EventKind string
 
 const (
 	EventPoolState     EventKind = "pool state"     // State
-	EventPoolDied      EventKind = "pool died"      // its manager or worker supervisor died (Err); a new epoch follows
+	EventPoolDied      EventKind = "pool died"      // its manager or worker supervisor died (Err); a new epoch, one life of the two, follows
 	EventUnstable      EventKind = "unstable"       // more ends that nobody asked for than MaxRestarts in RestartWindow, though the pool works
 	EventWorkerStarted EventKind = "worker started" // Elapsed: how long Start took
 	EventStartFailed   EventKind = "start failed"   // Err; Elapsed: how long Start took

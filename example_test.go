@@ -75,7 +75,7 @@ func Example() {
 		return
 	}
 	defer lease.Checkin()
-	n, err = lease.Worker().Compute(ctx, 4)
+	n, err = lease.Worker().Compute(lease.Context(), 4)
 	fmt.Println(n, err)
 	// Output:
 	// 42 <nil>
@@ -150,7 +150,7 @@ func ExamplePool_TryCheckout() {
 	again.Checkin()
 	// Output:
 	// true
-	// pool: checkout from "doublers": all workers are out (ready: 1 of 1 leased, 0 waiting)
+	// pool: checkout from "doublers": no worker is idle (ready: 1 live of 1, 1 leased, 0 waiting)
 	// 0 <nil>
 }
 

@@ -25,16 +25,17 @@ type Stats struct {
 	Waiting    int `json:"waiting"`     // clients in the queue
 
 	Checkouts uint64 `json:"checkouts"` // leases, ever
-	Waited    uint64 `json:"waited"`    // checkouts that had to queue
+	Waited    uint64 `json:"waited"`    // clients that had to queue, served or not
 	Shed      uint64 `json:"shed"`      // checkouts refused with ErrOverloaded or ErrUnavailable
 	Crashes   uint64 `json:"crashes"`   // of workers, Reset included
-	Restarts  uint64 `json:"restarts"`  // workers that came up in a slot after its first start
+	Restarts  uint64 `json:"restarts"`  // workers that came up, but for the first of each slot; normal where they come and go
 
 	Unstable  bool  `json:"unstable"`             // more ends nobody asked for than MaxRestarts in RestartWindow
-	LastError error `json:"last_error,omitempty"` // the last crash, failed start, retirement or death of the pool
+	LastError error `json:"last_error,omitempty"` // the last crash, failed start, retirement or death of the pool; success does not clear it
 }
 
-// Info is everything there is in a registry.
+// Info is everything there is in a registry. In JSON its durations are
+// nanoseconds, but those of Options.
 type Info struct {
 	Time  time.Time  `json:"time"`
 	Pools []PoolInfo `json:"pools"` // by name
@@ -45,8 +46,8 @@ type PoolInfo struct {
 	Name     string        `json:"name"`
 	Worker   string        `json:"worker"` // the type W
 	Stats    Stats         `json:"stats"`
-	Epoch    uint64        `json:"epoch"` // lives of its manager and worker supervisor, from 1; Restart counts too
-	Options  Options       `json:"options"`
+	Epoch    uint64        `json:"epoch"`   // lives of its manager and worker supervisor, from 1; Restart counts too
+	Options  Options       `json:"options"` // with defaults, but that of MaxRestarts; -1: no limit
 	Slots    []SlotInfo    `json:"slots"`
 	Waiters  []WaiterInfo  `json:"waiters"` // in the order of service
 	Zombies  []Zombie      `json:"zombies"`
@@ -58,12 +59,12 @@ type PoolInfo struct {
 type SlotInfo struct {
 	Index       int           `json:"index"`
 	State       SlotState     `json:"state"`
-	Incarnation uint64        `json:"incarnation"` // of the worker there, or of the last start
-	Uses        uint64        `json:"uses"`        // leases of this incarnation
-	Age         time.Duration `json:"age"`         // of this incarnation, since Start returned
-	Failures    int           `json:"failures"`    // in a row
-	RetryIn     time.Duration `json:"retry_in"`    // while backing off
-	LastError   error         `json:"last_error,omitempty"`
+	Incarnation uint64        `json:"incarnation"`          // of the worker there, or of the last start
+	Uses        uint64        `json:"uses"`                 // leases of this incarnation
+	Age         time.Duration `json:"age"`                  // of this incarnation, since Start returned
+	Failures    int           `json:"failures"`             // in a row
+	RetryIn     time.Duration `json:"retry_in"`             // while backing off
+	LastError   error         `json:"last_error,omitempty"` // of this slot; success does not clear it
 	Lease       *LeaseInfo    `json:"lease,omitempty"`
 }
 
@@ -71,8 +72,9 @@ type SlotInfo struct {
 type LeaseInfo struct {
 	Owner string `json:"owner"` // Terms.Owner
 	// Age is how long the lease has been seen at least: no clock is read at
-	// checkout, so it counts from the manager's first look, or the first
-	// Inspect.
+	// checkout, so it counts from the manager's first look. That takes no
+	// notice of a context that never ends, unless MaxHold or WarnHold is on:
+	// such a lease is first seen by Inspect.
 	Age time.Duration `json:"age"`
 	// Ended says that the client's context has ended and the grace runs.
 	Ended bool `json:"ended"`
@@ -80,7 +82,7 @@ type LeaseInfo struct {
 
 // WaiterInfo is a client in the queue.
 type WaiterInfo struct {
-	Ticket uint64        `json:"ticket"`
+	Ticket uint64        `json:"ticket"` // its place: lower ones are served before
 	Owner  string        `json:"owner"`
 	Waited time.Duration `json:"waited"`
 }
@@ -106,6 +108,9 @@ func (c *core) inspect() (info PoolInfo) {
 		info = PoolInfo{
 			Name: c.name, Worker: c.workerType, Stats: c.stats(), Epoch: c.epoch,
 			Failures: c.ledger.Failures(c.policy(), now),
+			Slots:    make([]SlotInfo, 0, len(c.slots)),
+			Waiters:  make([]WaiterInfo, 0, c.queue.Len()),
+			Zombies:  make([]Zombie, 0, c.zombies.Len()),
 		}
 		info.Options = c.opts.shown()
 		info.Options.Size = c.goal

@@ -62,8 +62,9 @@ func (l Lease[W]) Detach() (W, bool) {
 }
 
 // Transfer hands the lease on: the receiver ends, and the lease returned goes on
-// with the same worker, bound to ctx. The owner label stays. If ctx is done, or the lease has
-// ended (a [LeaseError]), nothing changes.
+// with the same worker, bound to ctx. The owner label stays; the age that
+// MaxHold and WarnHold bound begins anew. If ctx is done (its error) or the lease
+// has ended (a [*LeaseError]), nothing changes.
 func (l Lease[W]) Transfer(ctx context.Context) (Lease[W], error) {
 	if ctx == nil {
 		return Lease[W]{}, errNilContext
@@ -88,5 +89,6 @@ func (l Lease[W]) Transfer(ctx context.Context) (Lease[W], error) {
 func (l Lease[W]) Context() context.Context { return l.lease.context() }
 
 // Err returns nil while the lease is live, ReclaimGrace included, and a
-// [*LeaseError] with the reason once it has ended.
+// [*LeaseError] with the reason once it has ended. Of one worker the last eight
+// ends other than by Checkin are remembered; an older one reads as EndReturned.
 func (l Lease[W]) Err() error { return l.lease.err() }

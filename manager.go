@@ -146,7 +146,7 @@ func (c *core) reclaim(s *slot, end leaseEnd) {
 	inc := s.inc
 	end.generation = s.generation
 	c.revoke(s, end.reason, nil)
-	inc.last = end
+	inc.remember(end)
 	c.hit(hatch.Manager, hatch.Revoke)
 	if c.opts.Reclaim == ReclaimReuse {
 		c.comeBack(s, true)

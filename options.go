@@ -12,7 +12,8 @@ import (
 
 // Options says how large a pool is and how it behaves. It is plain comparable
 // data: it can be copied, compared with == and read from a configuration file
-// in JSON or YAML, where a duration is written as "5s".
+// in JSON or YAML, where a duration is written as "5s". JSON refuses names that
+// Options does not have; a YAML decoder has to be asked to (KnownFields).
 //
 // In every field 0 asks for the stated default, and a negative value turns the
 // limit or feature off. Where a field says so, and for any other value out of
@@ -77,20 +78,22 @@ type Options struct {
 	// start has failed. 0: 30s. Negative: no limit.
 	StartTimeout time.Duration `json:"start_timeout,omitempty" yaml:"start_timeout,omitempty"`
 
-	// CheckTimeout bounds Spec.Reset: its context is cancelled then, and the
-	// worker is replaced. 0: 5s. Negative: no limit.
+	// CheckTimeout bounds the hooks that look after a worker between its
+	// clients: Spec.Reset. Its context is cancelled then, and the worker is
+	// replaced. 0: 5s. Negative: no limit.
 	CheckTimeout time.Duration `json:"check_timeout,omitempty" yaml:"check_timeout,omitempty"`
 
 	// StopTimeout bounds the end of a worker: its Spec.Stop and the return of
 	// its Spec.Run, or of a hook that was cancelled. What has not ended then is
-	// a [Zombie]. 0: 5s. Negative: an error, for stopping a pool must come to an
+	// a Zombie. 0: 5s. Negative: an error, for stopping a pool must come to an
 	// end.
 	StopTimeout time.Duration `json:"stop_timeout,omitempty" yaml:"stop_timeout,omitempty"`
 
 	// MaxRestarts is how many failures in RestartWindow the pool answers with
 	// restarts. One more while no proven worker is alive, and it is in
 	// StateCrashLoop: it tries one worker at a time, and clients fail with
-	// ErrUnavailable while none is live. A worker is proven when it has
+	// ErrUnavailable while none is live. So it is when no worker has been live
+	// for 10s and a start has failed since. A worker is proven when it has
 	// completed a lease or lived for 10s. A failure is a start that failed or
 	// the crash of a worker not yet proven; unlike the restart intensity of
 	// OTP, crashes of proven workers do not count, and the end of a proven

@@ -44,7 +44,7 @@ type Control interface {
 	Inspect() PoolInfo
 
 	// WaitReady waits until n workers are live; 0: as many as Resize or
-	// Options.Size ask for. It returns ErrStopped, ErrUnavailable (the pool has
+	// Options.Size ask for. It goes on waiting in StateCrashLoop. It returns ErrStopped, ErrUnavailable (the pool has
 	// failed) or the context's error, with the last failure of a worker in its
 	// text.
 	WaitReady(ctx context.Context, n int) error
@@ -53,7 +53,7 @@ type Control interface {
 	// done; the goal stands either way, across restarts of the pool too. Growing
 	// starts workers at once. Shrinking revokes nothing: idle workers beyond
 	// the new Size + MaxOverflow are stopped at once, leased ones when they come
-	// back. It returns an [OptionError], ErrStopped, ErrUnavailable or the
+	// back. 0 pauses a pool without MaxOverflow: clients wait. It returns an OptionError, ErrStopped, ErrUnavailable or the
 	// context's error.
 	Resize(ctx context.Context, size int) error
 
@@ -61,14 +61,16 @@ type Control interface {
 	// pool drains until ctx is done, the leases left are revoked, the workers
 	// are stopped, and new ones start. It is the way out of StateFailed. It
 	// waits until the first attempts of the new workers have ended, or ctx is
-	// done; the restart goes on either way.
+	// done; the restart goes on either way. A caller that holds a lease itself
+	// waits for it until ctx is done. It returns ErrStopped, ErrUnavailable or
+	// the context's error.
 	Restart(ctx context.Context) error
 
 	// Stop ends the pool: new clients and waiters get ErrStopped, leases run
 	// out until ctx is done, those left are revoked, and every worker is
 	// stopped. It returns at the latest Options.StopTimeout after ctx is done.
 	// When it returns the name is free and no goroutine is left but those of
-	// the zombies that a [*StopError] names. Several Stops join, the earliest
+	// the zombies that a *StopError names. Several Stops join, the earliest
 	// ctx ends the draining, and all get the same result. While a Start still
 	// waits for its workers, leases are revoked at once. Stopping a stopped pool
 	// does nothing.
@@ -83,8 +85,9 @@ type Control interface {
 //
 // ctx bounds the wait and the lease: when it ends, the client has
 // Options.ReclaimGrace to check in, then it is presumed gone and the worker is
-// taken away. To bound only the wait use Terms.MaxWait; to hand a lease on use
-// [Lease.Transfer].
+// taken away. A context that never ends bounds nothing: then only MaxHold takes
+// the worker back. To bound only the wait use Terms.MaxWait; to hand a lease on
+// use [Lease.Transfer].
 //
 // The error is a [*CheckoutError] that wraps the context's error, ErrOverloaded,
 // ErrUnavailable or ErrStopped; then nothing was begun and a retry is safe.
@@ -97,7 +100,8 @@ func (p *Pool[W]) Checkout(ctx context.Context) (Lease[W], error) {
 
 // TryCheckout is Checkout for those who do not wait: if no worker is idle it
 // returns a [*CheckoutError] that wraps ErrFull, at once. It never starts a
-// worker and never passes a client that waits. It is linearizable: when it says
+// worker and never passes a client that waits. Its other errors are those of
+// Checkout. It is linearizable: when it says
 // ErrFull there was a moment during the call when no worker was free.
 func (p *Pool[W]) TryCheckout(ctx context.Context) (Lease[W], error) {
 	l, err := p.core.tryCheckout(ctx, &p.terms)

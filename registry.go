@@ -81,7 +81,7 @@ func (r *Registry) Pool(name string) (Control, error) {
 	return c.control, nil
 }
 
-// Pools iterates over the pools there are at the call, by name.
+// Pools iterates over the pools there are when the loop begins, by name.
 func (r *Registry) Pools() iter.Seq[Control] {
 	return func(yield func(Control) bool) {
 		for _, c := range r.sorted() {
@@ -134,7 +134,8 @@ const receiverPatience = time.Second
 
 // Shutdown stops all pools at once, each as its Stop does with ctx, then
 // delivers the last events. It returns the [*StopError] of each pool that left
-// zombies, joined, and one for event receivers that do not return. From its
+// zombies, joined, and one for event receivers that do not return within a
+// second. From its
 // beginning Start returns ErrStopped. Several Shutdowns join. An event receiver
 // that calls it waits for itself, and is reported.
 func (r *Registry) Shutdown(ctx context.Context) error {
@@ -183,8 +184,8 @@ func (r *Registry) shut() []*core {
 	return r.last
 }
 
-// Close is Shutdown without draining: leases are revoked at once. It makes a
-// registry an [io.Closer].
+// Close is Shutdown without draining: leases are revoked at once, and it takes
+// Options.StopTimeout and a second at most. It makes a registry an [io.Closer].
 func (r *Registry) Close() error {
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -194,7 +195,7 @@ func (r *Registry) Close() error {
 // Subscribe calls fn with every event of every pool of the registry from now
 // on, one at a time, in order, on a goroutine of its own. A slow, blocking or
 // panicking fn harms nobody: events it is too slow for are dropped, and an
-// EventDropped says how many; a panic is logged, to RegistryOptions.Logger or
+// EventDropped says how many are missing once it is 4096 behind; a panic is logged, to RegistryOptions.Logger or
 // slog.Default. The events of leases are produced only while
 // somebody has subscribed, and then cost a checkout two clock readings.
 //
@@ -207,7 +208,7 @@ func (r *Registry) Subscribe(fn func(Event)) (unsubscribe func()) {
 // Inspect returns everything there is in the registry: pools, slots, leases,
 // waiters. Each pool is looked at in one critical section of its own.
 func (r *Registry) Inspect() Info {
-	info := Info{Time: time.Now()}
+	info := Info{Time: time.Now(), Pools: []PoolInfo{}}
 	for _, c := range r.sorted() {
 		info.Pools = append(info.Pools, c.inspect())
 	}

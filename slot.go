@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/pooltender/pool/internal/idle"
@@ -118,9 +119,9 @@ type incarnation struct {
 	served   bool      // a lease was completed by Checkin
 	ending   restart.Ending
 	proven   bool
-	err      error    // why it ended, where there is an error to tell
-	stopErr  error    // what Stop said
-	last     leaseEnd // the last end of a lease that was not a plain return
+	err      error      // why it ended, where there is an error to tell
+	stopErr  error      // what Stop said
+	ends     []leaseEnd // of leases that were not plainly checked in, newest last
 	zombie   list.Node[*incarnation]
 }
 
@@ -130,6 +131,30 @@ type leaseEnd struct {
 	reason     EndReason
 	err        error
 	after      time.Duration // abandoned: how long after the client's context; overdue: how long it was held
+}
+
+// rememberedEnds is how many ends of leases an incarnation remembers.
+const rememberedEnds = 8
+
+// remember keeps how a lease ended, for Lease.Err.
+func (inc *incarnation) remember(end leaseEnd) {
+	if n := len(inc.ends); n > 0 && inc.ends[n-1].generation == end.generation {
+		inc.ends = inc.ends[:n-1]
+	}
+	if len(inc.ends) == rememberedEnds {
+		inc.ends = slices.Delete(inc.ends, 0, 1)
+	}
+	inc.ends = append(inc.ends, end)
+}
+
+// endOf returns how the lease of a generation ended, if that is remembered.
+func (inc *incarnation) endOf(generation uint64) leaseEnd {
+	for _, end := range inc.ends {
+		if end.generation == generation {
+			return end
+		}
+	}
+	return leaseEnd{reason: EndReturned}
 }
 
 func (inc *incarnation) isProven(now time.Time) bool {

@@ -12,24 +12,26 @@ import (
 //
 //	pool.Spec[*pgx.Conn]{Start: dial, Stop: (*pgx.Conn).Close}
 //
-// Every hook runs on a goroutine of its own, never on the manager and never
-// under a lock: it may block, panic, call runtime.Goexit or call back into the
-// pool without harm to anyone but its own worker. Hooks of one worker never
-// overlap; only Run runs beside them.
+// No hook runs on the manager, under a lock, or on the goroutine of a client.
+// Run follows Start on the same goroutine, the others have their own. A hook may
+// block, panic, call runtime.Goexit or call back into the pool without harm to
+// anyone but its own worker. Hooks of one worker never overlap; only Run runs
+// beside them.
 type Spec[W any] struct {
 	// Start makes a worker. Required. ctx is the life of the worker: it is the
 	// same in Run, carries the values of RegistryOptions.BaseContext and the
-	// [Slot], and is cancelled once, when the worker is over, so keeping it
+	// Slot, and is cancelled once, when the worker is over, so keeping it
 	// (exec.CommandContext) is right. Options.StartTimeout cancels it only
 	// while Start has not returned. A worker delivered too late is stopped,
-	// never lent.
+	// never lent. With an error Start has cleaned up: what it returns beside
+	// the error is dropped.
 	Start func(ctx context.Context) (W, error)
 
 	// Run is the worker's own goroutine, or waits for what lives elsewhere
 	// (an OS process). When it returns, panics or calls runtime.Goexit without
-	// having been told to stop, the worker has crashed. Nil: the worker is
-	// passive, costs no goroutine, and is only replaced when a lease retires it
-	// or Reset fails.
+	// having been told to stop, the worker has crashed; what it returns after
+	// that is ignored. Nil: the worker is passive. It costs no goroutine, but
+	// nobody sees it die: it is replaced when a client retires it or Reset fails.
 	Run func(worker W, ctx context.Context) error
 
 	// Reset cleans a worker between two clients, bounded by
@@ -37,11 +39,14 @@ type Spec[W any] struct {
 	// An error, a panic or a timeout retires the worker.
 	Reset func(worker W, ctx context.Context) error
 
-	// Stop ends a worker: exactly once for every worker that Start returned,
-	// crashed ones too, and those that came too late, whose Run never runs. Of
-	// a crashed worker the life is cancelled before Stop, of any other after it.
-	// ctx ends after four fifths of Options.StopTimeout; the last fifth is for
-	// Run to return. Nil: the worker's context is cancelled, nothing more.
+	// Stop ends a worker: exactly once for every worker that Start returned
+	// without an error, crashed ones too, and those that came too late, whose
+	// Run never runs; but not for one taken by Lease.Detach. Of a crashed worker
+	// the life is cancelled before Stop, of any other after it: a Stop that
+	// waits for Run has to end it itself. ctx ends after four fifths of
+	// Options.StopTimeout; the last fifth is for Run to return. An error is told
+	// in EventWorkerStopped and changes nothing. Nil: the worker's context is
+	// cancelled, nothing more.
 	Stop func(worker W, ctx context.Context) error
 }
 
@@ -50,7 +55,7 @@ type Spec[W any] struct {
 type Slot struct {
 	Pool        string `json:"pool"`
 	Index       int    `json:"index"`                 // the place, from 0
-	Incarnation uint64 `json:"incarnation,omitempty"` // the how-manieth start of the slot, from 1
+	Incarnation uint64 `json:"incarnation,omitempty"` // which start of the slot it is, from 1
 	Attempt     int    `json:"attempt,omitempty"`     // 1 + the slot's failures in a row before this start
 }
 

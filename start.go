@@ -16,7 +16,7 @@ import (
 // If a worker fails to start, or ctx ends before all are up, nothing is left
 // running, the name is free again, and the error wraps the [*StartError] (for a
 // worker that came up and died at once, the [*CrashError]) or the context's
-// error. Wrong arguments are all reported at once, as [*OptionError]s. If the
+// error. Wrong arguments are all reported at once, each an [*OptionError]. If the
 // name is taken Start returns ErrExists, if the registry is shutting down or
 // the pool is stopped meanwhile, ErrStopped.
 func Start[W any](ctx context.Context, reg *Registry, name string, spec Spec[W], opts Options) (*Pool[W], error) {
@@ -35,7 +35,8 @@ func Start[W any](ctx context.Context, reg *Registry, name string, spec Spec[W],
 // Ensure returns the pool of that name, or starts it. Callers at the same time
 // share one start and its error, unless that is the end of another caller's ctx;
 // each waits for it as long as its own ctx allows. A pool that exists keeps its spec and options; if its workers are of
-// another type Ensure returns ErrWrongType.
+// another type Ensure returns ErrWrongType. One that is being stopped is waited
+// for, and another started.
 func Ensure[W any](ctx context.Context, reg *Registry, name string, spec Spec[W], opts Options) (*Pool[W], error) {
 	if err := validate(ctx, reg, name, spec, opts); err != nil {
 		return nil, err

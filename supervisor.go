@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/pooltender/pool/internal/hatch"
@@ -57,12 +58,17 @@ func (c *core) checkDeadlines(now time.Time) {
 		case inc.over:
 			c.abandon(inc)
 		case s.state == starting:
-			inc.cancel(context.DeadlineExceeded)
-			c.startFailed(inc, &StartError{Slot: inc.id, Err: context.DeadlineExceeded}, now)
+			err := overtime("StartTimeout", c.opts.StartTimeout)
+			inc.cancel(err)
+			c.startFailed(inc, &StartError{Slot: inc.id, Err: err}, now)
 		case s.state == tending:
-			c.crash(inc, &CrashError{Slot: inc.id, Hook: string(hookReset), Err: context.DeadlineExceeded})
+			c.crash(inc, &CrashError{Slot: inc.id, Hook: string(hookReset), Err: overtime("CheckTimeout", c.opts.CheckTimeout)})
 		}
 	}
+}
+
+func overtime(option string, limit time.Duration) error {
+	return fmt.Errorf("%w (%s is %v)", context.DeadlineExceeded, option, limit)
 }
 
 // judge moves the pool between starting, running and crash loop.

@@ -43,7 +43,7 @@ func New[W any](t testing.TB, workers ...W) *pool.Pool[W] {
 // Start starts a pool of its own registry, for tests that need a Spec or
 // Options of their own. When the test ends the invariants are checked, the pool
 // is stopped without draining, and no goroutine of it may be left. Inside a
-// bubble use [StartIn] and close the registry in the bubble.
+// synctest bubble give it the bubble's t.
 func Start[W any](t testing.TB, spec pool.Spec[W], opts pool.Options) *pool.Pool[W] {
 	t.Helper()
 	reg := NewRegistry()

@@ -12,7 +12,7 @@ import (
 
 // Worker is a scripted worker: a fake that behaves, and dies, on command.
 type Worker struct {
-	ID   int       // the how-manieth start of the backend, from 1
+	ID   int       // which start of the backend it is, from 1
 	Slot pool.Slot // where it was started
 
 	// Note is for the test's own use. It is deliberately not guarded: written

@@ -19,7 +19,7 @@ func TestTheStoryGoesAsTold(t *testing.T) {
 		for _, next := range []string{
 			"takes it back: 42.",
 			"0.1 leased  1.1 leased  2.1 leased",
-			"all workers are out",
+			"no worker is idle",
 			"gives 1.1 back",
 			"0.1 leased  1.1 idle    2.1 leased",
 			"gets that very worker: 1.1.",

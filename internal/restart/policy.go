@@ -23,7 +23,7 @@ type Policy struct {
 type Ending uint8
 
 const (
-	Orderly     Ending = iota // it was told to: revoked, aged, resized away, retired without an error
+	Orderly     Ending = iota // it was told to: revoked, surplus, resized away, retired without an error
 	Crashed                   // by itself, or Reset failed, or it was retired with an error
 	StartFailed               // it never was: its start failed or timed out
 )

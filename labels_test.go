@@ -1,0 +1,54 @@
+package pool_test
+
+import (
+	"context"
+	"log/slog"
+	"runtime/pprof"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pooltender/pool"
+	"github.com/pooltender/pool/pooltest"
+)
+
+func TestGoroutinesOfAWorkerCarryItsPlace(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 2})
+		pooltest.KillWorker(p, 1)
+		settle(t, p)
+		var profile strings.Builder
+		require.NoError(t, pprof.Lookup("goroutine").WriteTo(&profile, 1))
+		var labels string
+		for stack := range strings.SplitSeq(profile.String(), "\n\n") {
+			if strings.Contains(stack, p.Name()) && strings.Contains(stack, "(*Worker).run") {
+				labels += stack
+			}
+		}
+		require.Contains(t, labels, `"incarnation":"1"`)
+		require.Contains(t, labels, `"incarnation":"2"`)
+		require.Contains(t, labels, `"slot":"0"`)
+		require.Contains(t, labels, `"slot":"1"`)
+	})
+}
+
+func TestOfSeveralRegistryOptionsTheLastOfAFieldCounts(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	with := func(value string) context.Context { return context.WithValue(context.Background(), key{}, value) }
+	quiet := slog.New(slog.DiscardHandler)
+	reg := pool.NewRegistry(
+		pool.RegistryOptions{BaseContext: with("first"), Logger: quiet},
+		pool.RegistryOptions{BaseContext: with("last")},
+		pool.RegistryOptions{},
+	)
+	defer pooltest.Close(t, reg)
+	p := pooltest.StartIn(t, reg, pool.Spec[string]{
+		Start: func(ctx context.Context) (string, error) { return ctx.Value(key{}).(string), nil },
+	}, pool.Options{Size: 1})
+	lease, err := p.Checkout(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "last", lease.Worker())
+	lease.Checkin()
+}
