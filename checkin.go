@@ -53,7 +53,7 @@ func checkinLease(c *core, s *slot) *leaseContext {
 	made := c.endLease(s, EndReturned, nil)
 	c.comeBack(s, true)
 	if c.state == StateCrashLoop {
-		poke(c.supervisor) // an incarnation has proven itself
+		c.leaveCrashLoop() // an incarnation has proven itself
 	}
 	return made
 }
@@ -95,6 +95,7 @@ func (l lease) transfer(ctx context.Context, done <-chan struct{}) (next lease, 
 		made := s.context
 		s.context = nil
 		s.inc.remember(leaseEnd{generation: s.generation, reason: EndTransferred})
+		s.forgetServed()
 		s.generation++
 		s.done = done
 		if c.parked && done != nil {
@@ -124,6 +125,7 @@ func (c *core) endLease(s *slot, reason EndReason, err error) *leaseContext {
 	if reason != EndReturned {
 		s.inc.remember(leaseEnd{generation: s.generation, reason: reason, err: err})
 	}
+	s.forgetServed()
 	s.generation++
 	s.held = false
 	if c.events.watched() {
@@ -145,14 +147,23 @@ func (c *core) endLease(s *slot, reason EndReason, err error) *leaseContext {
 
 // revoke ends a lease on the pool's initiative. The client's context may be
 // anybody's code, so what Lease.Context made is cancelled on a goroutine of its
-// own (invariant 10).
-func (c *core) revoke(s *slot, reason EndReason, err error) {
-	c.takeBack(s)
+// own (invariant 10), and what it panics with is kept there. It reports whether
+// the client never had the worker.
+func (c *core) revoke(s *slot, reason EndReason, err error) (unused bool) {
+	unused = c.takeBack(s)
 	l := lease{inc: s.inc, generation: s.generation}
 	if made := c.endLease(s, reason, err); made != nil {
 		l.ctx = made.client
-		go func() { made.cancel(l.err()) }()
+		go func() {
+			defer func() {
+				if recover() != nil {
+					made.cancel(&LeaseError{Slot: l.inc.id, Reason: reason, Err: err})
+				}
+			}()
+			made.cancel(l.err())
+		}()
 	}
+	return unused
 }
 
 // comeBack decides about a worker that is lent no more, or has just started:

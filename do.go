@@ -24,8 +24,9 @@ func (p *Pool[W]) Do(ctx context.Context, fn func(ctx context.Context, worker W)
 	returned := false
 	defer lease.retireUnless(&returned)
 	err = fn(&callContext{lease: lease.lease}, lease.Worker())
+	err = lease.settle(err) // looks into err, which may panic as fn may
 	returned = true
-	return lease.settle(err)
+	return err
 }
 
 // Call is [Pool.Do] with a result. After an error the result is what fn
@@ -39,8 +40,9 @@ func Call[W, R any](ctx context.Context, p *Pool[W], fn func(ctx context.Context
 	returned := false
 	defer lease.retireUnless(&returned)
 	result, err := fn(&callContext{lease: lease.lease}, lease.Worker())
+	err = lease.settle(err)
 	returned = true
-	return result, lease.settle(err)
+	return result, err
 }
 
 // retireUnless is for a panic or Goexit on its way up through Do: who knows what

@@ -44,6 +44,7 @@ func (c *core) finish(inc *incarnation, ending restart.Ending, err error) {
 	}
 	inc.deadline = now.Add(c.opts.StopTimeout)
 	c.alarm(inc.deadline)
+	poke(c.supervisor) // another slot may have to take its place
 	c.returnPermit(inc)
 	if c.probe == inc {
 		c.probe = nil
@@ -108,13 +109,17 @@ func (c *core) stopWorker(inc *incarnation) {
 // the restart policy say how long the slot waits (invariant 4: it is the only
 // place, and an incarnation comes here once).
 func (c *core) vacate(inc *incarnation) {
-	s, now, p := inc.slot, time.Now(), c.policy()
+	s, now := inc.slot, time.Now()
 	s.inc = nil
+	s.emptied = now
 	s.tried = inc.epoch // which may be an older one: then the slot's turn is still to come
 	if c.state.serves() {
 		var delay time.Duration
-		s.streak, delay = p.Next(s.streak, inc.ending, inc.proven, c.jitter())
+		s.streak, delay = c.policy().Next(s.streak, inc.ending, inc.proven, c.jitter())
 		s.notBefore = now.Add(delay)
+		if delay > 0 {
+			s.tried = c.epoch // the epoch does not wait for a backoff
+		}
 	}
 	c.to(s, vacant)
 	c.trim()

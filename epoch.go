@@ -6,7 +6,6 @@ import (
 
 	"github.com/pooltender/pool/internal/idle"
 	"github.com/pooltender/pool/internal/list"
-	"github.com/pooltender/pool/internal/queue"
 	"github.com/pooltender/pool/internal/restart"
 )
 
@@ -102,7 +101,6 @@ func (c *core) rebuild(cause error) {
 	if err := c.queue.Check(); err != nil {
 		c.lastError = err // a bug; the waiters that can be reached are told, rather than lost
 		c.dismissWaiters(ErrUnavailable)
-		c.queue = queue.Queue[*waiter]{}
 	}
 	for _, s := range c.slots {
 		if s.held {
@@ -126,6 +124,7 @@ func (c *core) rebuild(cause error) {
 		}
 		c.counts[s.state]++
 	}
+	c.readyAt = time.Time{} // a pool of no workers was ready too, until now
 	c.assess(time.Now())
 	// An end may empty a slot at once, so the slots are all in place before.
 	for s := range c.highestFirst() {

@@ -73,11 +73,16 @@ func (l Lease[W]) Transfer(ctx context.Context) (Lease[W], error) {
 	if err := ctx.Err(); err != nil {
 		return Lease[W]{}, err
 	}
-	next, ok := l.lease.transfer(ctx, done)
-	if !ok {
-		return Lease[W]{}, l.lease.err()
+	for {
+		if next, ok := l.lease.transfer(ctx, done); ok {
+			return Lease[W]{next}, nil
+		}
+		if err := l.lease.err(); err != nil {
+			return Lease[W]{}, err
+		}
+		// The keeper is about to end the lease; then it is known why.
+		l.lease.inc.slot.core.must(func() {})
 	}
-	return Lease[W]{next}, nil
 }
 
 // Context returns a context for work on the worker: done when the client's

@@ -145,9 +145,13 @@ func (c *core) look(s *slot, now time.Time, next *time.Time) (fresh bool) {
 func (c *core) reclaim(s *slot, end leaseEnd) {
 	inc := s.inc
 	end.generation = s.generation
-	c.revoke(s, end.reason, nil)
+	unused := c.revoke(s, end.reason, nil)
 	inc.remember(end)
 	c.hit(hatch.Manager, hatch.Revoke)
+	if unused { // an offer that nobody accepted: clean (invariant 6)
+		c.comeBack(s, false)
+		return
+	}
 	if c.opts.Reclaim == ReclaimReuse {
 		c.comeBack(s, true)
 		return
@@ -173,9 +177,12 @@ func (c *core) linger(s *slot, now time.Time) {
 
 // lingerAll is linger for a surplus that came without a checkin.
 func (c *core) lingerAll(now time.Time) {
-	for n := range c.idle.All() {
-		if c.surplus() > 0 {
-			c.linger(n.Value, now)
+	for s := range c.highestFirst() {
+		if c.surplus() == 0 {
+			return
+		}
+		if s.state == idling {
+			c.linger(s, now)
 		}
 	}
 }
@@ -188,6 +195,9 @@ func (c *core) retireSurplus(now time.Time) time.Time {
 		return c.lingerAt
 	}
 	c.lingerAt = time.Time{}
+	if c.state == StateCrashLoop {
+		return c.lingerAt // it keeps what it has; its end comes back to this
+	}
 	var next time.Time
 	for s := range c.highestFirst() {
 		if c.surplus() == 0 || c.queue.Len() > 0 {

@@ -34,11 +34,17 @@ func (c *core) nextAttempt(now time.Time) (next time.Time) {
 	case StateRestarting:
 		next = c.restartAt
 	default:
-		for n := range c.down[0].All() {
-			if !now.Before(n.Value.notBefore) {
-				return now
+		_, room := c.openings()
+		for i := range c.down {
+			for n := range c.down[i].All() {
+				if i == 1 && (room == 0 || n.Value.index >= c.limit()) {
+					continue // nobody starts a worker there
+				}
+				if !now.Before(n.Value.notBefore) {
+					return now
+				}
+				next = earliest(next, n.Value.notBefore)
 			}
-			next = earliest(next, n.Value.notBefore)
 		}
 	}
 	if next.Before(now) {

@@ -59,7 +59,8 @@ type slot struct {
 	made      uint64 // incarnations so far
 	streak    int    // failures in a row
 	notBefore time.Time
-	tried     uint64 // the epoch in which the first attempt of this slot has ended
+	emptied   time.Time // when its last worker had ended
+	tried     uint64    // the epoch in which the first attempt of this slot has ended
 	lastError error
 
 	idleSince time.Time // zero: unknown, because there was no surplus when it came back
@@ -178,7 +179,8 @@ func (s *slot) unlink() {
 func (c *core) grow() {
 	for n := len(c.slots); n < c.limit(); n++ {
 		if n < cap(c.slots) && c.slots[:n+1][n] != nil {
-			c.slots = c.slots[:n+1] // it was there before: its incarnations go on counting
+			c.slots = c.slots[:n+1]            // it was there before: its incarnations go on counting
+			c.slots[n].notBefore = time.Time{} // it may have missed a pardon
 		} else {
 			c.slots = append(c.slots, c.newSlot(n))
 		}

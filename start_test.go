@@ -98,3 +98,21 @@ func TestAStartThatFailsIsNoWorkerThatStopped(t *testing.T) {
 		require.Zero(t, count[pool.EventWorkerStopped])
 	})
 }
+
+func TestStartWaitsForSizeLiveWorkersEvenIfOneGoesMeanwhile(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.Next(pooltest.Script{}, pooltest.Script{StartAfter: time.Second}, pooltest.Script{StartAfter: 5 * time.Second})
+		go func() {
+			time.Sleep(500 * time.Millisecond)
+			p, err := pool.Lookup[*pooltest.Worker](reg, "p")
+			if err == nil {
+				if l, err := p.Checkout(context.Background()); err == nil {
+					l.Retire(nil)
+				}
+			}
+		}()
+		p, err := pool.Start(t.Context(), reg, "p", b.Spec(), pool.Options{Size: 2})
+		require.NoError(t, err)
+		require.Equal(t, pool.StateReady, p.Stats().State, "%+v", p.Stats())
+	})
+}

@@ -102,6 +102,9 @@ func (c *core) judge(now time.Time) (next time.Time) {
 // epoch, which for a Start that waits means that all of them are live. Slots
 // are looked at once.
 func (c *core) hasStarted() bool {
+	if c.sync { // one may have gone in order meanwhile
+		return c.live() >= c.goal
+	}
 	for c.untried < min(c.goal, len(c.slots)) && c.slots[c.untried].tried == c.epoch {
 		c.untried++
 	}
@@ -134,6 +137,7 @@ func (c *core) enterCrashLoop(now time.Time) {
 	if c.isHealthy(now) {
 		c.probes = 0
 	}
+	c.readyAt = time.Time{} // assess begins anew: a crash loop is not ready
 	c.become(StateCrashLoop)
 	c.ramp = false
 	c.planProbe(now)
@@ -156,6 +160,7 @@ func (c *core) leaveCrashLoop() {
 	c.ramp = true
 	c.become(stateRunning)
 	c.lingerAll(time.Now()) // a crash loop keeps what it has
+	poke(c.supervisor)
 }
 
 func (c *core) planProbe(now time.Time) {
@@ -213,6 +218,7 @@ func (c *core) startWorkers(now time.Time) (next time.Time) {
 		for n := range c.down[down].All() {
 			s := n.Value
 			if s.index >= c.limit() {
+				c.relabel(s, vacant)
 				continue // left over from a Resize down
 			}
 			if down == 0 && base > 0 {
@@ -254,14 +260,22 @@ func (c *core) probeWorker(now time.Time) (next time.Time) {
 	if now.Before(c.probeAt) {
 		return c.probeAt
 	}
-	for _, down := range []int{0, 1} {
-		for n := range c.down[down].All() {
-			if s := n.Value; s.index < c.limit() {
-				c.launch(s, now)
-				c.probe = s.inc
-				return time.Time{}
+	if s := c.longestNotTried(); s != nil {
+		c.launch(s, now)
+		c.probe = s.inc
+	}
+	return time.Time{}
+}
+
+// longestNotTried returns the slot that is down and allowed whose last worker
+// ended first, or which never had one.
+func (c *core) longestNotTried() (longest *slot) {
+	for i := range c.down {
+		for n := range c.down[i].All() {
+			if s := n.Value; s.index < c.limit() && (longest == nil || s.emptied.Before(longest.emptied)) {
+				longest = s
 			}
 		}
 	}
-	return time.Time{}
+	return longest
 }

@@ -74,8 +74,8 @@ func (c *core) wait(ctx context.Context, w *waiter, terms *Terms) (lease, error)
 			// client is back in its place, and another grant will come.
 			waiting = g.err == nil && !w.offer.CompareAndSwap(g.offer, 0)
 		case <-w.done:
-			g, waiting = grant{err: cmp.Or(ctx.Err(), context.Canceled)}, false
 			c.leave(w)
+			g, waiting = grant{err: cmp.Or(ctx.Err(), context.Canceled)}, false
 		case <-timeout:
 			g, waiting = grant{err: ErrOverloaded}, false
 			c.leave(w)
@@ -141,13 +141,13 @@ func (c *core) offerTo(w *waiter, s *slot) {
 // Waiter and pool decide by one compare-and-swap on the offer. Offers are
 // numbered, so that a waiter that looks late cannot accept an old one in place
 // of the one that stands.
-func (c *core) takeBack(s *slot) {
+func (c *core) takeBack(s *slot) bool {
 	w := s.served
 	if w == nil || w.served.inc != s.inc || w.served.generation != s.generation {
-		return // it was not handed over, or the waiter is somebody else's by now
+		return false // it was not handed over, or the waiter is somebody else's by now
 	}
 	if !w.offer.CompareAndSwap(w.offers, 0) {
-		return
+		return false
 	}
 	select {
 	case <-w.grant: // room for the next; a waiter that had it already sees that it does not stand
@@ -157,10 +157,25 @@ func (c *core) takeBack(s *slot) {
 	c.checkouts--
 	if _, reason := c.hopeless(time.Now(), time.Time{}); reason != nil {
 		w.grant <- grant{err: reason}
-		return
+		return true
 	}
 	c.queue.Restore(&w.node)
 	c.serve()
+	if !c.parked {
+		poke(c.manager)
+	}
+	return true
+}
+
+// forgetServed is for a lease that ends: neither the slot nor the waiter keeps
+// the worker, or the client's context, any longer (invariant 12).
+func (s *slot) forgetServed() {
+	if w := s.served; w != nil {
+		if w.served.inc == s.inc && w.served.generation == s.generation {
+			w.served = lease{}
+		}
+		s.served = nil
+	}
 }
 
 // leave takes the waiter out of the queue. If it was served at that very moment
@@ -169,8 +184,12 @@ func (c *core) leave(w *waiter) {
 	c.must(func() {
 		if !c.queue.Remove(&w.node) {
 			// Served under this lock, so the grant is in the channel.
-			if g := <-w.grant; g.err == nil && g.lease.live() {
-				c.giveBack(g.lease.inc.slot)
+			select {
+			case g := <-w.grant:
+				if g.err == nil && g.lease.live() {
+					c.giveBack(g.lease.inc.slot)
+				}
+			default: // a bug; but nothing blocks under the lock
 			}
 		}
 		c.recruit()

@@ -1,0 +1,111 @@
+package pool_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pooltender/pool"
+	"github.com/pooltender/pool/pooltest"
+	"github.com/stretchr/testify/require"
+)
+
+// The worker crashes in the old epoch, ends in the new one, and backs off.
+func TestACrashOfTheOldEpochDoesNotKeepTheNewOneStarting(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.Next(pooltest.Script{}, pooltest.Script{Run: pooltest.Fail}, pooltest.Script{Run: pooltest.Fail, RunAfter: time.Millisecond, StopAfter: 3 * time.Second})
+		p := start(t, reg, b, pool.Options{Size: 2, MaxStarting: 1, AsyncStart: true, MaxRestarts: 100,
+			Backoff: pool.Backoff{Min: 30 * time.Second}})
+		time.Sleep(100 * time.Millisecond)
+		settle(t, p)
+		require.Equal(t, 1, p.Stats().Stopping)
+		began := time.Now()
+		require.NoError(t, p.Restart(t.Context()))
+		require.Less(t, time.Since(began), 10*time.Second)
+	})
+}
+
+func TestAPoolOfOverflowAloneThatKeepsDyingBacksOff(t *testing.T) {
+	for _, opts := range []pool.Options{{Size: 1}, {MaxOverflow: 1}} {
+		t.Run("", func(t *testing.T) {
+			inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+				p := start(t, reg, b, opts)
+				lease := take(t, t.Context(), p)
+				lease.Checkin()
+				time.Sleep(11 * time.Second)
+				began := time.Now()
+				for range 6 {
+					pooltest.KillManager(p, pooltest.AtIdle)
+					synctest.Wait()
+					for p.Stats().State == pool.StateRestarting || p.Stats().State == pool.StateStarting {
+						time.Sleep(time.Millisecond)
+						synctest.Wait()
+					}
+				}
+				require.Greater(t, time.Since(began), time.Second)
+			})
+		})
+	}
+}
+
+func TestEachRelapseIsSlowerInAPoolOfOverflowAloneToo(t *testing.T) {
+	for _, opts := range []pool.Options{{Size: 1, AsyncStart: true}, {MaxOverflow: 1}} {
+		t.Run("", func(t *testing.T) {
+			inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+				opts.MaxRestarts = 1
+				opts.Backoff = pool.Backoff{Min: -1}
+				p := start(t, reg, b, opts)
+				lease := take(t, t.Context(), p)
+				lease.Checkin()
+				time.Sleep(11 * time.Second)
+				relapse := func() time.Duration {
+					b.FailNext(6)
+					pooltest.KillWorker(p, 0)
+					synctest.Wait()
+					if p.Stats().State != pool.StateCrashLoop {
+						_, err := p.Checkout(t.Context())
+						require.ErrorIs(t, err, pool.ErrUnavailable)
+					}
+					require.Equal(t, pool.StateCrashLoop, p.Stats().State)
+					in := p.Inspect().RetryIn
+					for {
+						l, err := p.Checkout(t.Context())
+						if err == nil {
+							l.Checkin()
+							break
+						}
+						time.Sleep(10 * time.Millisecond)
+					}
+					synctest.Wait()
+					return in
+				}
+				first := relapse()
+				second := relapse()
+				require.Greater(t, second, 2*first)
+			})
+		})
+	}
+}
+
+func TestAStuckStartThatCannotBeDetachedIsAFailedStart(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.Next(pooltest.Script{Run: pooltest.Ignore})
+		b.Always(pooltest.Script{Start: pooltest.Ignore})
+		p := start(t, reg, b, pool.Options{Size: 1})
+		l := take(t, t.Context(), p)
+		l.Retire(nil) // becomes the one zombie there may be
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		_, err := p.Checkout(ctx)
+		require.ErrorIs(t, err, pool.ErrUnavailable)
+		require.Less(t, time.Since(began), time.Minute)
+		b.Release()
+		synctest.Wait()
+		b.Always(pooltest.Script{})
+		require.NoError(t, p.WaitReady(ctx, 1))
+		settle(t, p)
+		_ = p.Resize(ctx, 1)
+	})
+}

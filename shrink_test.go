@@ -1,0 +1,93 @@
+package pool_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/pooltender/pool"
+	"github.com/pooltender/pool/pooltest"
+	"github.com/stretchr/testify/require"
+)
+
+func TestASlotBeyondTheLimitIsVacantAndNotBackingOff(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 3, MaxRestarts: 100, Backoff: pool.Backoff{Min: 30 * time.Second}})
+		var leases []pool.Lease[*pooltest.Worker]
+		for range 3 {
+			leases = append(leases, take(t, t.Context(), p))
+		}
+		b.FailNext(100)
+		for _, l := range leases {
+			if l.Slot().Index == 1 {
+				l.Worker().Crash(pooltest.ErrScripted)
+			}
+		}
+		settle(t, p)
+		require.Equal(t, 1, p.Stats().BackingOff)
+		for _, l := range leases {
+			if l.Slot().Index == 0 {
+				l.Checkin()
+			}
+		}
+		settle(t, p)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_ = p.Resize(ctx, 1)
+		settle(t, p)
+		require.Equal(t, 0, p.Stats().BackingOff, "%+v", p.Stats())
+		for _, l := range leases {
+			l.Checkin()
+		}
+	})
+}
+
+func TestRestartForgivesASlotThatResizeHasTaken(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 2, MaxRestarts: 100, Backoff: pool.Backoff{Min: 30 * time.Second}})
+		b.FailNext(2)
+		require.True(t, pooltest.KillWorker(p, 1))
+		settle(t, p)
+		require.Equal(t, 1, p.Stats().BackingOff)
+		require.NoError(t, p.Resize(t.Context(), 1))
+		require.NoError(t, p.Restart(t.Context()))
+		began := time.Now()
+		require.NoError(t, p.Resize(t.Context(), 2))
+		require.Less(t, time.Since(began), time.Second)
+	})
+}
+
+// An overflow worker dies slowly while a slot for the goal stands empty.
+func TestTheDeathOfASurplusWorkerIsMadeUpForInAnotherSlotAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.NoReset = true
+		slow := pooltest.Script{StopAfter: 3 * time.Second}
+		b.Next(pooltest.Script{}, pooltest.Script{}, slow, slow) // the last two are overflow
+		p := start(t, reg, b, pool.Options{Size: 2, MaxOverflow: 2, MaxStarting: 1, OverflowLinger: time.Hour})
+		var leases [4]pool.Lease[*pooltest.Worker] // by slot
+		for range leases {
+			l := take(t, context.Background(), p)
+			leases[l.Slot().Index] = l
+		}
+		leases[1].Worker().Crash(pooltest.ErrScripted) // not replaced: there is a surplus
+		settle(t, p)
+		require.Equal(t, 1, p.Stats().Vacant)
+		leases[3].Retire(nil) // still enough; its Stop takes long
+		time.Sleep(time.Millisecond)
+		leases[2].Worker().Crash(pooltest.ErrScripted) // now one is missing, and slot 1 is free
+		settle(t, p)
+		require.Equal(t, 1, p.Stats().Idle, "%+v", p.Stats())
+		leases[0].Checkin()
+	})
+}
+
+func TestANegativeLingerShrinksFromTheTop(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 4, MaxOverflow: 2, OverflowLinger: -1})
+		require.NoError(t, p.Resize(t.Context(), 2))
+		settle(t, p)
+		for _, s := range p.Inspect().Slots[:2] {
+			require.Equal(t, pool.SlotIdle, s.State, "slot %d", s.Index)
+		}
+	})
+}
