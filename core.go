@@ -62,7 +62,7 @@ type core struct {
 	changed chan struct{}
 
 	slots  []*slot
-	counts [slotStates]int // of slots by state; kept by core.to alone
+	counts [slotStates]int // of slots by state, moved wherever a state is; check derives them anew
 	idle   idle.Set[*slot]
 	busy   list.List[*slot]    // starting, tending or stopping: those with a deadline
 	down   [2]list.List[*slot] // vacant or backing off, longest first; [1]: slots beyond the goal

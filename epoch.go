@@ -13,8 +13,9 @@ import (
 // of the old epoch that have not ended yet keep only their own slots waiting.
 func (c *core) begin() {
 	c.forced = false
+	now := time.Now()
 	for _, s := range c.slots {
-		if s.inc == nil && time.Now().Before(s.notBefore) {
+		if s.inc == nil && now.Before(s.notBefore) {
 			s.tried = c.epoch // it goes on backing off: the epoch does not wait for it
 		}
 	}
@@ -26,7 +27,6 @@ func (c *core) begin() {
 // follows from the slots' generations and the incarnations' records alone.
 // cause is nil when the end of the epoch was asked for.
 func (c *core) clear(now time.Time, cause error) {
-	healthy := c.isHealthy(now)
 	asked := cause == nil && c.state == StateRestarting
 	if cause != nil {
 		c.lastError = cause
@@ -39,7 +39,7 @@ func (c *core) clear(now time.Time, cause error) {
 	case c.state != StateDraining:
 		c.become(StateRestarting)
 	}
-	c.rebuild(cause)
+	c.rebuild(now, cause)
 	if c.state == StateDraining {
 		c.dismissWaiters(ErrStopped)
 	}
@@ -48,9 +48,6 @@ func (c *core) clear(now time.Time, cause error) {
 	case asked:
 		c.forgive(now)
 	default:
-		if healthy {
-			c.streak = 0
-		}
 		c.died(now)
 	}
 }
@@ -87,10 +84,10 @@ func (c *core) forgive(now time.Time) {
 // rebuild makes every list and count anew, ends what leases there are, and
 // tells every worker to end. What survives: the queue with its tickets, the
 // generations, the records of incarnations, zombies, totals and policies.
-func (c *core) rebuild(cause error) {
+func (c *core) rebuild(now time.Time, cause error) {
 	c.epoch++
 	if c.live() > 0 {
-		c.ledger.Alive(time.Now())
+		c.ledger.Alive(now)
 	}
 	c.idle = idle.Set[*slot]{Oldest: c.idle.Oldest}
 	c.idle.Resize(c.goal)
@@ -124,8 +121,8 @@ func (c *core) rebuild(cause error) {
 		}
 		c.counts[s.state]++
 	}
-	c.readyAt = time.Time{} // a pool of no workers was ready too, until now
-	c.assess(time.Now())
+	c.unready(now)
+	c.assess(now)
 	// An end may empty a slot at once, so the slots are all in place before.
 	for s := range c.highestFirst() {
 		inc := s.inc

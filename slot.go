@@ -261,10 +261,7 @@ func (c *core) to(s *slot, state slotState) {
 // pool is ready, since when there is a surplus, and that waiting is in vain.
 func (c *core) assess(now time.Time) {
 	if c.live() < c.goal {
-		if c.isHealthy(now) {
-			c.probes, c.streak = 0, 0
-		}
-		c.readyAt = time.Time{}
+		c.unready(now)
 	} else if c.readyAt.IsZero() {
 		c.readyAt = now
 	}

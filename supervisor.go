@@ -98,11 +98,11 @@ func (c *core) judge(now time.Time) (next time.Time) {
 	return next
 }
 
-// hasStarted reports whether the first attempt of every slot has ended in this
-// epoch, which for a Start that waits means that all of them are live. Slots
+// hasStarted reports whether Size workers are live, or, unless a Start waits for
+// them, whether the first attempt of every slot has ended in this epoch. Slots
 // are looked at once.
 func (c *core) hasStarted() bool {
-	if c.sync { // one may have gone in order meanwhile
+	if c.sync {
 		return c.live() >= c.goal
 	}
 	for c.untried < min(c.goal, len(c.slots)) && c.slots[c.untried].tried == c.epoch {
@@ -134,20 +134,22 @@ func (c *core) nextProof() (at time.Time) {
 // enterCrashLoop lets starts in flight finish and stops all others but one
 // probe at a time.
 func (c *core) enterCrashLoop(now time.Time) {
-	if c.isHealthy(now) {
-		c.probes = 0
-	}
-	c.readyAt = time.Time{} // assess begins anew: a crash loop is not ready
+	c.unready(now)
 	c.become(StateCrashLoop)
 	c.ramp = false
 	c.planProbe(now)
 	c.assess(now)
 }
 
-// isHealthy reports whether the pool has been ready for so long that its past
-// does not count.
-func (c *core) isHealthy(now time.Time) bool {
-	return !c.readyAt.IsZero() && now.Sub(c.readyAt) >= healthyAfter
+// unready ends the time in which the pool was ready. If it was long, the pool's
+// past does not count: its probes and restarts begin at their shortest delays. A
+// pool of Size 0 is always ready by its number of workers, so whoever knows
+// better says so here.
+func (c *core) unready(now time.Time) {
+	if !c.readyAt.IsZero() && now.Sub(c.readyAt) >= healthyAfter {
+		c.probes, c.streak = 0, 0
+	}
+	c.readyAt = time.Time{}
 }
 
 // leaveCrashLoop forgets the delays of the slots but not their streaks: a
