@@ -5,18 +5,20 @@ import (
 	"time"
 
 	"github.com/pooltender/pool/internal/restart"
+	"github.com/pooltender/pool/internal/word"
 )
 
-// lease is a Lease without the type of its worker. It is a value: its
-// generation says whether it is still the slot's (invariants 1 and 5).
+// lease is a Lease without the type of its worker. It is a value: its word says
+// whether it is still the worker's (invariants 1 and 5).
 type lease struct {
-	inc        *incarnation
-	generation uint64
-	ctx        context.Context // the client's
+	inc  *incarnation
+	word word.Word       // with which it began
+	ctx  context.Context // the client's
 }
 
-// live reports whether the lease has not ended. The lock is held.
-func (l lease) live() bool { return l.inc.slot.generation == l.generation }
+// live reports whether the lease has not ended. With the lock held and the
+// worker not resident that stays so.
+func (l lease) live() bool { return l.inc.word.Load().Same(l.word) }
 
 // end runs fn under the lock if the lease is live, and reports whether it was.
 // On a poisoned state nothing is: the keeper is about to end every lease. What
@@ -41,12 +43,19 @@ func (l lease) endLocked(fn func(c *core, s *slot) *leaseContext) (ended bool, m
 		return false, nil
 	}
 	c.midway = true
+	c.recall(s)
 	made = fn(c, s)
 	c.midway = false
 	return true, made
 }
 
-func (l lease) checkin() bool { return l.end(checkinLease) }
+// checkin swaps the word back, which only the live lease of a resident worker
+// can do. If that fails, the lease has ended or has to end under the lock.
+func (l lease) checkin() bool {
+	return l.word.Resident() && l.inc.word.CompareAndSwap(l.word, l.word.Release()) || l.checkinSlowly()
+}
+
+func (l lease) checkinSlowly() bool { return l.end(checkinLease) }
 
 func checkinLease(c *core, s *slot) *leaseContext {
 	s.inc.served = true
@@ -94,15 +103,11 @@ func (l lease) transfer(ctx context.Context, done <-chan struct{}) (next lease, 
 	ok = l.end(func(c *core, s *slot) *leaseContext {
 		made := s.context
 		s.context = nil
-		s.inc.remember(leaseEnd{generation: s.generation, reason: EndTransferred})
-		s.forgetServed()
-		s.generation++
+		s.inc.remember(leaseEnd{lease: s.inc.word.Load(), reason: EndTransferred})
+		s.served = nil
 		s.done = done
-		if c.parked && done != nil {
-			c.parked = false
-			poke(c.manager)
-		}
-		next = lease{s.inc, s.generation, ctx}
+		c.watchLease(done)
+		next = lease{s.inc, s.inc.nextWord(), ctx}
 		return made
 	})
 	return next, ok
@@ -118,15 +123,15 @@ func (c *core) giveBack(s *slot) {
 }
 
 // endLease ends the lease of a slot and says why (invariant 14: whoever moves
-// the generation away from a lease has ended it, and nobody else has). The slot
+// the word away from a lease has ended it, and nobody else has). The slot
 // stays leased, without a lease, until the caller moves it in the same critical
 // section.
 func (c *core) endLease(s *slot, reason EndReason, err error) *leaseContext {
 	if reason != EndReturned {
-		s.inc.remember(leaseEnd{generation: s.generation, reason: reason, err: err})
+		s.inc.remember(leaseEnd{lease: s.inc.word.Load(), reason: reason, err: err})
 	}
-	s.forgetServed()
-	s.generation++
+	s.served = nil
+	s.inc.nextWord()
 	s.held = false
 	if c.events.watched() {
 		e := Event{Kind: EventLeaseEnded, Slot: s.inc.id, Reason: reason, Owner: s.owner, Err: err}
@@ -151,7 +156,7 @@ func (c *core) endLease(s *slot, reason EndReason, err error) *leaseContext {
 // the client never had the worker.
 func (c *core) revoke(s *slot, reason EndReason, err error) (unused bool) {
 	unused = c.takeBack(s)
-	l := lease{inc: s.inc, generation: s.generation}
+	l := lease{inc: s.inc, word: s.inc.word.Load()}
 	if made := c.endLease(s, reason, err); made != nil {
 		l.ctx = made.client
 		go func() {
@@ -196,6 +201,9 @@ func (c *core) staying(s *slot) bool {
 // rest makes the worker idle and serves the waiters.
 func (c *core) rest(s *slot) {
 	if s.state == leased { // the hot path: as core.to, without the lists it needs not look at
+		if s.inc.served && c.reside(s) {
+			return
+		}
 		c.counts[leased]--
 		c.counts[idling]++
 		s.state = idling
@@ -220,7 +228,7 @@ func (l lease) err() error {
 	c := l.inc.slot.core
 	live := false
 	var end leaseEnd
-	c.view(func() { live, end = l.live(), l.inc.endOf(l.generation) })
+	c.view(func() { live, end = l.live(), l.inc.endOf(l.word) })
 	if live {
 		return nil
 	}

@@ -12,6 +12,29 @@ var errNilContext = errors.New("pool: the context must not be nil")
 // checkout lends a worker: an idle one at once, or the next that this client's
 // turn brings.
 func (c *core) checkout(ctx context.Context, terms *Terms) (lease, error) {
+	if ctx == nil {
+		return lease{}, errNilContext
+	}
+	done := ctx.Done()
+	if inc := c.stripes[home(c.spread.Load())].worker.Load(); inc != nil {
+		w := inc.word.Load()
+		if done == nil && terms.Owner == "" {
+			if w.Free() && inc.word.CompareAndSwap(w, w.Claim()) {
+				return lease{inc, w.Claim(), ctx}, nil
+			}
+		} else if w.FreeToBind() && inc.client.is(done, terms) && ctx.Err() == nil {
+			if inc.word.CompareAndSwap(w, w.ClaimBound()) {
+				return lease{inc, w.ClaimBound(), ctx}, nil
+			}
+		}
+	}
+	return c.checkoutSlowly(ctx, done, terms)
+}
+
+func (c *core) checkoutSlowly(ctx context.Context, done <-chan struct{}, terms *Terms) (lease, error) {
+	if l := c.claim(ctx, done, terms); l.inc != nil {
+		return l, nil
+	}
 	l, w, err := c.take(ctx, terms, true)
 	if err != nil || l.inc != nil {
 		return l, err
@@ -24,9 +47,6 @@ func (c *core) checkout(ctx context.Context, terms *Terms) (lease, error) {
 // that nothing speaks against it; otherwise the waiter returned is nil. The
 // context is asked before the lock is taken (invariant 10).
 func (c *core) take(ctx context.Context, terms *Terms, queue bool) (l lease, w *waiter, err error) {
-	if ctx == nil {
-		return l, nil, errNilContext
-	}
 	done := ctx.Done()
 	if done != nil {
 		if err := ctx.Err(); err != nil {
@@ -43,8 +63,8 @@ func (c *core) take(ctx context.Context, terms *Terms, queue bool) (l lease, w *
 	// idle > 0 means that nobody does (invariant 8); the queue is looked at all
 	// the same, because it is the promise and costs nothing.
 	if c.queue.Len() == 0 {
-		if n := c.idle.Take(); n != nil {
-			l = c.lend(n.Value, ctx, done, terms.Owner)
+		if s := c.takeIdle(); s != nil {
+			l = c.lend(s, ctx, done, terms.Owner)
 		}
 	}
 	if queue && l.inc == nil && c.live() > 0 && c.opts.MaxWaiting == math.MaxInt {
@@ -56,6 +76,12 @@ func (c *core) take(ctx context.Context, terms *Terms, queue bool) (l lease, w *
 
 // tryCheckout lends an idle worker or says why there is none.
 func (c *core) tryCheckout(ctx context.Context, terms *Terms) (lease, error) {
+	if ctx == nil {
+		return lease{}, errNilContext
+	}
+	if l := c.claim(ctx, ctx.Done(), terms); l.inc != nil {
+		return l, nil
+	}
 	l, _, err := c.take(ctx, terms, false)
 	if err != nil || l.inc != nil {
 		return l, err
@@ -71,22 +97,27 @@ func (c *core) tryCheckout(ctx context.Context, terms *Terms) (lease, error) {
 
 // lend begins a lease of an idle worker that is out of the idle set already.
 func (c *core) lend(s *slot, ctx context.Context, done <-chan struct{}, owner string) lease {
-	s.generation++ // invariant 1: whatever lease came before is stale now
+	w := s.inc.nextWord() // invariant 1: whatever lease came before is stale now
 	s.state, s.held = leased, true
 	c.counts[idling]--
 	c.counts[leased]++
 	s.done, s.owner = done, owner
 	s.inc.uses++
 	c.checkouts++
-	if c.parked && (done != nil || c.holds()) {
-		c.parked = false
-		poke(c.manager)
-	}
+	c.watchLease(done)
 	if c.events.watched() {
 		s.since = time.Now()
 		c.publish(Event{Kind: EventLeaseStarted, Slot: s.inc.id, Owner: owner, Time: s.since})
 	}
-	return lease{s.inc, s.generation, ctx}
+	return lease{s.inc, w, ctx}
+}
+
+// watchLease wakes the manager if it sleeps and the lease has to be watched.
+func (c *core) watchLease(done <-chan struct{}) {
+	if c.parked && (done != nil || c.holds()) {
+		c.parked = false
+		poke(c.manager)
+	}
 }
 
 // holds reports whether leases are watched for their age.
@@ -122,9 +153,6 @@ func (c *core) recruit() {
 // whom it can.
 func (c *core) dismissWaiters(reason error) {
 	for w := c.queue.Head(); w != nil && c.queue.Remove(w); w = c.queue.Head() {
-		select {
-		case w.Value.grant <- grant{err: reason}:
-		default:
-		}
+		c.refuse(w.Value, reason)
 	}
 }

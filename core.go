@@ -35,6 +35,7 @@ type core struct {
 	events     *hub
 	hooks      hooks
 	opts       Options // with defaults
+	free       bool    // options and hooks allow to lend without the lock
 	control    Control // the *Pool[W]
 	workerType string
 	faults     hatch.Faults
@@ -67,9 +68,12 @@ type core struct {
 	busy   list.List[*slot]    // starting, tending or stopping: those with a deadline
 	down   [2]list.List[*slot] // vacant or backing off, longest first; [1]: slots beyond the goal
 	queue  queue.Queue[*waiter]
+	offers uint64  // made to waiters, ever
+	woken  *waiter // has an offer, and is to be woken when the lock is free
 
 	zombies list.List[*incarnation]
 
+	residence
 	supervision
 	lifecycle
 	watch
@@ -131,6 +135,9 @@ func newCore(r *Registry, name string, h hooks, opts Options) *core {
 	c.goal = opts.Size
 	c.sync = !opts.AsyncStart
 	c.parked = true
+	c.free = opts.Order == OrderRecent && h.reset == nil
+	c.residence.init()
+	c.residence.fit(c.goal)
 	c.idle.Oldest = opts.Order == OrderFIFO
 	c.idle.Resize(c.goal)
 	c.grow()
@@ -188,18 +195,32 @@ func (c *core) view(fn func()) {
 	fn()
 }
 
+// exactly is view for what is counted: nobody is resident meanwhile, unless the
+// state is poisoned.
+func (c *core) exactly(fn func()) {
+	c.mu.Lock()
+	defer c.unlock()
+	c.midway = !c.poisoned
+	c.settle()
+	fn()
+	c.midway = false
+}
+
 // unlock is deferred by every critical section. One that did not reach its last
 // line has panicked; the panic goes on up, with the lock free.
 func (c *core) unlock() {
-	if !c.midway {
-		c.mu.Unlock()
-		return
+	w := c.woken
+	c.woken = nil
+	if c.midway {
+		p := recover()
+		c.midway = false
+		c.poison(fmt.Errorf("%w: %w", errPoisoned, panicError(p)))
+		defer panic(p)
 	}
-	p := recover()
-	c.midway = false
-	c.poison(fmt.Errorf("%w: %w", errPoisoned, panicError(p)))
 	c.mu.Unlock()
-	panic(p)
+	if w != nil {
+		poke(w.wake)
+	}
 }
 
 var errPoisoned = errors.New("pool: a change was left half done")
@@ -265,7 +286,7 @@ func (c *core) await(ctx context.Context, cond func() (bool, error)) error {
 }
 
 func (c *core) live() int {
-	return c.counts[idling] + c.counts[leased] + c.counts[tending]
+	return c.counts[idling] + c.counts[leased] + c.counts[tending] + c.counts[resident]
 }
 
 // occupied counts the slots whose worker exists, in whatever condition.

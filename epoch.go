@@ -100,10 +100,13 @@ func (c *core) rebuild(now time.Time, cause error) {
 		c.dismissWaiters(ErrUnavailable)
 	}
 	for _, s := range c.slots {
-		if s.held {
-			c.revoke(s, EndRestarted, cause)
+		if s.inc != nil {
+			c.withdraw(s.inc)
+			if s.held {
+				c.revoke(s, EndRestarted, cause)
+			}
+			s.inc.nextWord() // no lease of an older epoch wins again (invariant 5)
 		}
-		s.generation++ // no lease of an older epoch wins again (invariant 5)
 		s.unlink()
 		if s.inc != nil && (s.inc.gone || s.inc.detached || !s.inc.launched) {
 			s.inc = nil

@@ -140,7 +140,9 @@ func (c *core) resize(ctx context.Context, size int) error {
 }
 
 func (c *core) setGoal(size int) {
+	c.settle()
 	c.goal = size
+	c.residence.fit(size)
 	c.idle.Resize(size)
 	c.grow()
 	for _, s := range c.slots { // the boundary between the two lists has moved

@@ -62,9 +62,29 @@ func (c *core) check() error {
 		if isDown := s.state == vacant || s.state == backingOff; s.down.Linked() != isDown || (s.inc == nil) != isDown {
 			fail("invariant 2: slot %d is %s, down: %t, has a worker: %t", i, s.state, s.down.Linked(), s.inc != nil)
 		}
+		if s.inc != nil && s.inc.word.Load().Resident() != (s.state == resident) {
+			fail("invariant 2: slot %d is %s, its word is %b", i, s.state, s.inc.word.Load())
+		}
 		if s.inc != nil && (s.inc.detached || s.inc.gone || s.inc.slot != s) {
 			fail("slot %d holds a worker that is not its own", i)
 		}
+	}
+	for i := range c.stripes {
+		inc := c.stripes[i].worker.Load()
+		if inc == nil {
+			continue
+		}
+		counts[resident]--
+		if s := inc.slot; s.state != resident || s.inc != inc || inc.stripe != uint32(i) {
+			fail("invariant 1: stripe %d has a worker of slot %d that is %s", i, s.index, s.state)
+		}
+	}
+	if counts[resident] != 0 {
+		fail("invariant 2: %d residents without a stripe", counts[resident])
+	}
+	counts[resident] = c.counts[resident]
+	if counts[resident] > 0 && !c.lendsFreely() {
+		fail("invariant 9: %d residents, though the pool must not lend without the lock", counts[resident])
 	}
 	if counts != c.counts {
 		fail("invariant 2: counts are %v, the slots say %v", c.counts, counts)

@@ -103,7 +103,7 @@ func (c *core) stats() Stats {
 }
 
 func (c *core) inspect() (info PoolInfo) {
-	c.view(func() {
+	c.exactly(func() {
 		now := time.Now()
 		info = PoolInfo{
 			Name: c.name, Worker: c.workerType, Stats: c.stats(), Epoch: c.epoch,
@@ -148,8 +148,8 @@ func (s *slot) inspect(now time.Time) SlotInfo {
 		}
 	}
 	if s.held {
-		if s.seen.generation != s.generation {
-			s.seen = sighting{generation: s.generation, first: now}
+		if w := s.inc.word.Load(); !s.seen.lease.Same(w) {
+			s.seen = sighting{lease: w, first: now}
 		}
 		info.Lease = &LeaseInfo{Owner: s.owner, Age: now.Sub(s.seen.first), Ended: !s.seen.ended.IsZero()}
 	}

@@ -46,6 +46,17 @@ func (c *core) sweepAll() (next time.Time) {
 			now = time.Now() // with the lock held, or a lease could look older than it is
 			more = from+sweepAtOnce < len(c.slots)
 			for _, s := range c.slots[min(from, len(c.slots)):min(from+sweepAtOnce, len(c.slots))] {
+				if s.state == resident {
+					w, watch, gone := c.glance(s.inc)
+					if watch && !gone && !c.holds() && !s.seen.lease.Same(w) {
+						s.seen = sighting{lease: w, first: now}
+						found, fresh = true, true
+						continue
+					}
+					if watch { // a lease that lasts is no matter for the fast path
+						c.recall(s)
+					}
+				}
 				if s.state == leased && (s.done != nil || c.holds()) {
 					found = true
 					fresh = c.look(s, now, &next) || fresh
@@ -67,15 +78,17 @@ func (c *core) sweepAll() (next time.Time) {
 // finds parked true and pokes: both are decided under the lock.
 func (c *core) nextSweep(now time.Time, found, fresh bool) time.Time {
 	switch {
-	case !found:
+	case !found && c.interval >= lazySweep:
 		// A lease may have begun in a part swept before; only if none is there
-		// now may the manager sleep.
+		// now may the manager sleep. With everybody under the lock none begins
+		// that does not wake it.
+		c.settle()
 		if c.counts[leased] == 0 || !c.anyTracked() {
 			c.parked, c.interval = true, 0
 			return time.Time{}
 		}
 		c.interval = firstSweep
-	case fresh || c.interval == 0 || c.holds():
+	case c.interval == 0 || found && (fresh || c.holds()):
 		c.interval = firstSweep
 	default:
 		c.interval = min(2*c.interval, lazySweep)
@@ -101,15 +114,12 @@ func (c *core) anyTracked() bool {
 // late by a sweep at most.
 func (c *core) look(s *slot, now time.Time, next *time.Time) (fresh bool) {
 	seen := &s.seen
-	if fresh = seen.generation != s.generation; fresh {
-		*seen = sighting{generation: s.generation, first: now}
+	if w := s.inc.word.Load(); !seen.lease.Same(w) {
+		*seen = sighting{lease: w, first: now}
+		fresh = true
 	}
-	if seen.ended.IsZero() && s.done != nil {
-		select {
-		case <-s.done:
-			seen.ended = now
-		default:
-		}
+	if seen.ended.IsZero() && s.done != nil && closed(s.done) {
+		seen.ended = now
 	}
 	if !seen.ended.IsZero() {
 		due := seen.ended.Add(max(0, c.opts.ReclaimGrace))
@@ -144,7 +154,7 @@ func (c *core) look(s *slot, now time.Time, next *time.Time) (fresh bool) {
 // put the pool into CrashLoop.
 func (c *core) reclaim(s *slot, end leaseEnd) {
 	inc := s.inc
-	end.generation = s.generation
+	end.lease = s.inc.word.Load()
 	unused := c.revoke(s, end.reason, nil)
 	inc.remember(end)
 	c.hit(hatch.Manager, hatch.Revoke)

@@ -126,7 +126,7 @@ func (p *Pool[W]) Name() string { return p.core.name }
 
 // Stats implements [Control].
 func (p *Pool[W]) Stats() (s Stats) {
-	p.core.view(func() { s = p.core.stats() })
+	p.core.exactly(func() { s = p.core.stats() })
 	return s
 }
 

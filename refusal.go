@@ -61,7 +61,7 @@ func (c *core) refusal(reason error, since time.Time) error {
 	if !since.IsZero() {
 		err.Waited = now.Sub(since)
 	}
-	c.view(func() {
+	c.exactly(func() {
 		if reason == ErrUnavailable || reason == ErrOverloaded {
 			c.shed++
 		}

@@ -202,7 +202,11 @@ func (r *Registry) Close() error {
 // unsubscribe may be called more than once, and from within fn; it does not
 // wait for a call of fn in progress.
 func (r *Registry) Subscribe(fn func(Event)) (unsubscribe func()) {
-	return r.events.subscribe(fn, true)
+	unsubscribe = r.events.subscribe(fn, true)
+	for _, c := range r.sorted() { // leases begin and end under the lock while somebody listens
+		c.change(c.settle)
+	}
+	return unsubscribe
 }
 
 // Inspect returns everything there is in the registry: pools, slots, leases,

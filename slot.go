@@ -9,6 +9,7 @@ import (
 	"github.com/pooltender/pool/internal/idle"
 	"github.com/pooltender/pool/internal/list"
 	"github.com/pooltender/pool/internal/restart"
+	"github.com/pooltender/pool/internal/word"
 )
 
 type slotState uint8
@@ -21,17 +22,18 @@ const (
 	tending
 	stopping
 	backingOff
+	resident // idle or leased, as the word of its worker says
 	slotStates
 )
 
 var slotWords = [slotStates]SlotState{
-	SlotVacant, SlotStarting, SlotIdle, SlotLeased, SlotTending, SlotStopping, SlotBackingOff,
+	SlotVacant, SlotStarting, SlotIdle, SlotLeased, SlotTending, SlotStopping, SlotBackingOff, "resident",
 }
 
 func (s slotState) String() string { return string(slotWords[s]) }
 
 // live reports whether a worker of this state is up.
-func (s slotState) live() bool { return s == idling || s == leased || s == tending }
+func (s slotState) live() bool { return s == idling || s == leased || s == tending || s == resident }
 
 // slot is the pool's numbered place for a worker. Its fields but core and index
 // are guarded by core.mu.
@@ -40,18 +42,15 @@ type slot struct {
 	index int
 
 	state slotState
-	// generation is the identity of a lease: it moves with every beginning and
-	// every end of one, and never goes back, not even across epochs. A lease is
-	// live as long as it is the slot's generation (invariants 1, 5, 14).
-	generation uint64
-	inc        *incarnation
+	inc   *incarnation
 
 	// The lease, while leased.
 	held    bool            // the lease is live; false while whoever ended it decides about the worker
 	done    <-chan struct{} // of the client's context; nil: nothing to sweep
 	owner   string
 	context *leaseContext // what Lease.Context made
-	served  *waiter       // who was given it out of the queue, if waiter.served is still this lease
+	served  *waiter       // who was offered it out of the queue, and may have accepted
+	offer   uint64        // under which number
 	since   time.Time     // set only while somebody watches leases
 	seen    sighting
 
@@ -72,10 +71,10 @@ type slot struct {
 // sighting is what the manager has seen of a lease. It is of no use when the
 // generation has moved.
 type sighting struct {
-	generation uint64
-	first      time.Time // first seen
-	ended      time.Time // the client's context was first seen done
-	warned     bool
+	lease  word.Word
+	first  time.Time // first seen
+	ended  time.Time // the client's context was first seen done
+	warned bool
 }
 
 // hook names a hook of an incarnation.
@@ -93,6 +92,14 @@ const (
 // until everything of it has ended. Its record is the truth from which a new
 // epoch is rebuilt: the fields are set by those who know, not by those who want.
 type incarnation struct {
+	// What a checkout and a checkin without the lock touch is on one cache line.
+	//
+	// The generation in the word is the identity of a lease: it moves with every
+	// beginning and every end of one, and never goes back. A lease is live as
+	// long as it is the word's (invariants 1, 5, 14). While the worker is not
+	// resident it is written under core.mu alone.
+	word   word.Atomic
+	client client // written by the client that has claimed the resident worker
 	slot   *slot
 	id     Slot
 	ctx    context.Context
@@ -100,6 +107,9 @@ type incarnation struct {
 	worker any // written before the start is reported, then constant
 
 	// Guarded by core.mu.
+	stripe     uint32             // where it is resident
+	settled    word.Word          // with which it became so
+	binding    bool               // recalled while a client was about to bind its lease
 	epoch      uint64             // in which it was launched
 	launched   bool               // its goroutine exists
 	delivered  bool               // Start returned a worker: Stop is owed
@@ -128,10 +138,10 @@ type incarnation struct {
 
 // leaseEnd is how a lease of an incarnation ended.
 type leaseEnd struct {
-	generation uint64
-	reason     EndReason
-	err        error
-	after      time.Duration // abandoned: how long after the client's context; overdue: how long it was held
+	lease  word.Word
+	reason EndReason
+	err    error
+	after  time.Duration // abandoned: how long after the client's context; overdue: how long it was held
 }
 
 // rememberedEnds is how many ends of leases an incarnation remembers.
@@ -139,7 +149,7 @@ const rememberedEnds = 8
 
 // remember keeps how a lease ended, for Lease.Err.
 func (inc *incarnation) remember(end leaseEnd) {
-	if n := len(inc.ends); n > 0 && inc.ends[n-1].generation == end.generation {
+	if n := len(inc.ends); n > 0 && inc.ends[n-1].lease.Same(end.lease) {
 		inc.ends = inc.ends[:n-1]
 	}
 	if len(inc.ends) == rememberedEnds {
@@ -148,14 +158,21 @@ func (inc *incarnation) remember(end leaseEnd) {
 	inc.ends = append(inc.ends, end)
 }
 
-// endOf returns how the lease of a generation ended, if that is remembered.
-func (inc *incarnation) endOf(generation uint64) leaseEnd {
+// endOf returns how the lease of a word ended, if that is remembered.
+func (inc *incarnation) endOf(lease word.Word) leaseEnd {
 	for _, end := range inc.ends {
-		if end.generation == generation {
+		if end.lease.Same(lease) {
 			return end
 		}
 	}
 	return leaseEnd{reason: EndReturned}
+}
+
+// nextWord begins or ends a lease under the lock.
+func (inc *incarnation) nextWord() word.Word {
+	w := inc.word.Load().Next()
+	inc.word.Store(w)
+	return w
 }
 
 func (inc *incarnation) isProven(now time.Time) bool {
@@ -227,6 +244,7 @@ func (c *core) dueSlots(now time.Time) (n int) {
 // to moves a slot from one state to another, with all that is derived from
 // states: the counts and the lists. Everything but idle ⇄ leased comes here.
 func (c *core) to(s *slot, state slotState) {
+	c.recall(s)
 	switch s.state {
 	case idling:
 		c.idle.Remove(&s.idle)
@@ -272,6 +290,7 @@ func (c *core) assess(now time.Time) {
 		c.surplusAt, c.lingerAt = time.Time{}, time.Time{}
 	} else if c.surplusAt.IsZero() {
 		c.surplusAt = now
+		c.settle()
 	}
 }
 

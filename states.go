@@ -69,6 +69,7 @@ func (c *core) become(s State) {
 	if c.state == s {
 		return
 	}
+	c.settle()
 	c.state = s
 	c.open = s.serves() && !c.poisoned
 	c.notify()

@@ -86,6 +86,7 @@ func (c *core) launch(s *slot, now time.Time) {
 	life := context.WithValue(c.registry.base, slotKey{}, inc.id)
 	inc.ctx, inc.cancel = context.WithCancelCause(life)
 	s.inc = inc
+	s.seen = sighting{}
 	c.permits++
 	c.to(s, starting)
 	c.alarm(inc.deadline)
@@ -176,6 +177,7 @@ func (c *core) run(inc *incarnation) {
 // (invariant 4).
 func (c *core) crash(inc *incarnation, err *CrashError) {
 	s := inc.slot
+	c.recall(s)
 	now := time.Now()
 	c.crashes++
 	c.noteError(s, err)

@@ -1,0 +1,324 @@
+package pool
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/pooltender/pool/internal/word"
+)
+
+// residence is where workers stand that are lent and returned without the lock.
+//
+// A worker that came back from a client while nobody waits becomes resident: it
+// stands on a stripe, and its word says whether it is idle or leased. From then
+// on a checkout is one compare-and-swap on that word, and so is a checkin. A
+// goroutine looks at the same stripe again and again, so clients on different
+// processors meet different words.
+//
+// Everything else happens under the lock, to workers that are not resident:
+// whoever needs one recalls it first, by one compare-and-swap that makes those
+// of the clients fail. Then all that holds under the lock holds for it too. In
+// particular:
+//
+//   - Nobody is resident while somebody waits (settle). A checkin at that time
+//     either came before the recall, and then whoever queued the waiter found
+//     the worker idle; or its compare-and-swap fails, and it takes the lock and
+//     serves the waiter. No wake-up is lost, no newcomer passes one who waits
+//     (invariants 8 and 9).
+//   - A worker that crashes is recalled before anything else is done about it,
+//     and is never resident again (invariants 1, 4, 7).
+//   - No word comes twice, so a lease that has ended can change nothing
+//     (invariants 5, 14).
+//
+// Resident are only workers in slots below Size of an open pool that has no
+// surplus, no waiters, no Reset, no one who listens to lease events, and lends
+// in any order. They are proven: a client has checked them in.
+//
+// The form is that of biased locking (Kawachiya, Koseki and Onodera, 2002): what
+// is uncontended belongs to the fast path until somebody under the lock takes
+// it back.
+type residence struct {
+	stripes []stripe      // constant
+	spread  atomic.Uint32 // how many of them are in use
+}
+
+// stripe is a place for one resident worker, on a cache line of its own.
+type stripe struct {
+	worker atomic.Pointer[incarnation] // written under core.mu
+	_      [cacheLine - 8]byte
+}
+
+const (
+	cacheLine             = 64
+	stripesPerProc        = 4
+	mostStripes           = 64
+	settleDown            = 16
+	stackGranule          = 11 // stacks are 2 KiB or more
+	fibonacci             = 0x9E3779B1
+	unlabelled     string = ""
+)
+
+func (r *residence) init() {
+	r.stripes = make([]stripe, min(mostStripes, stripesPerProc*runtime.GOMAXPROCS(0)))
+}
+
+// fit makes the residence that of a pool of this size. Nobody is resident.
+func (r *residence) fit(size int) {
+	r.spread.Store(uint32(max(1, min(size, len(r.stripes)))))
+}
+
+// home is the stripe this goroutine looks at first: the same one every time, as
+// long as its stack stays where it is.
+func home(spread uint32) uint32 {
+	var here byte
+	hash := uint32(uintptr(unsafe.Pointer(&here))>>stackGranule) * fibonacci
+	return uint32(uint64(hash) * uint64(spread) >> 32)
+}
+
+// claim lends a resident worker without the lock, or nothing: then the client
+// has to take the lock, where more is known.
+//
+// What is read of the record before the compare-and-swap belongs to the lease
+// if it succeeds: a record is written while its worker is leased and not yet
+// bound, and then the word would have moved.
+func (c *core) claim(ctx context.Context, done <-chan struct{}, terms *Terms) lease {
+	anonymous := done == nil && terms.Owner == ""
+	spread := c.spread.Load()
+	first := home(spread)
+	inc := c.stripes[first].worker.Load()
+	homeless := inc == nil
+	for i := first; ; {
+		if inc != nil {
+			w := inc.word.Load()
+			switch {
+			case homeless && w.Generation()/2%settleDown == 0:
+				return lease{}
+			case anonymous:
+				if w.Free() && inc.word.CompareAndSwap(w, w.Claim()) {
+					return lease{inc, w.Claim(), ctx}
+				}
+			case !w.FreeToBind():
+			case done != nil && ctx.Err() != nil:
+				return lease{}
+			case inc.client.is(done, terms):
+				if inc.word.CompareAndSwap(w, w.ClaimBound()) {
+					return lease{inc, w.ClaimBound(), ctx}
+				}
+			case inc.word.CompareAndSwap(w, w.ClaimBinding()):
+				return c.bind(lease{inc, w.ClaimBinding(), ctx}, done, terms)
+			}
+		}
+		if i++; i == spread {
+			i = 0
+		}
+		if i == first {
+			return lease{}
+		}
+		inc = c.stripes[i].worker.Load()
+	}
+}
+
+// bind writes which client has a worker that was just claimed. If the worker
+// was recalled meanwhile the lease goes on under the lock, or has ended already:
+// then bind returns no lease, as if the worker had not been there.
+//
+// A record that is written late, after the recall, does no harm: until the
+// client has come here nobody else writes it, and the worker is not resident.
+func (c *core) bind(l lease, done <-chan struct{}, terms *Terms) lease {
+	l.inc.client.set(done, terms)
+	next := l.word.Bind()
+	if l.inc.word.CompareAndSwap(l.word, next) {
+		return lease{l.inc, next, l.ctx}
+	}
+	var live bool
+	c.must(func() {
+		s := l.inc.slot
+		l.inc.binding = false
+		if live = l.live(); !live {
+			return
+		}
+		l.word = l.word.Recall()
+		s.done, s.owner = done, terms.Owner
+		c.watchLease(done)
+	})
+	if !live {
+		return lease{}
+	}
+	return l
+}
+
+// client is the record of the client that has a resident worker.
+type client struct {
+	done  atomic.Pointer[byte] // the channel; see identity
+	terms atomic.Pointer[Terms]
+}
+
+func (r *client) is(done <-chan struct{}, terms *Terms) bool {
+	return r.done.Load() == identity(done) && r.terms.Load() == terms
+}
+
+func (r *client) set(done <-chan struct{}, terms *Terms) {
+	if d := identity(done); r.done.Load() != d {
+		r.done.Store(d)
+	}
+	if r.terms.Load() != terms {
+		r.terms.Store(terms)
+	}
+}
+
+func (r *client) get() (done <-chan struct{}, owner string) {
+	d, terms := r.done.Load(), r.terms.Load()
+	if terms != nil {
+		owner = terms.Owner
+	}
+	return *(*<-chan struct{})(unsafe.Pointer(&d)), owner
+}
+
+func (r *client) clear() {
+	r.done.Store(nil)
+	r.terms.Store(nil)
+}
+
+// identity is a channel as the pointer that it is, which atomics can hold.
+func identity(c <-chan struct{}) *byte { return *(**byte)(unsafe.Pointer(&c)) }
+
+// reside makes a worker resident that has come back from a client, if that is
+// possible and there is a place. The lock is held.
+func (c *core) reside(s *slot) bool {
+	spread := c.spread.Load()
+	if !c.lendsFreely() || s.index >= c.goal || s.inc.binding || c.counts[resident] >= int(spread) {
+		return false
+	}
+	i := home(spread)
+	for c.stripes[i].worker.Load() != nil {
+		if i++; i == spread {
+			i = 0
+		}
+	}
+	inc := s.inc
+	inc.stripe = i
+	inc.client.clear()
+	inc.settled = inc.word.Load().Reside(!c.parked)
+	inc.word.Store(inc.settled)
+	c.stripes[i].worker.Store(inc)
+	c.counts[s.state]--
+	c.counts[resident]++
+	s.state = resident
+	return true
+}
+
+// lendsFreely reports whether workers may be lent without the lock. Whatever
+// makes it false settles the pool.
+func (c *core) lendsFreely() bool {
+	return c.free && c.open && c.state != StateCrashLoop && c.queue.Len() == 0 && c.surplus() == 0 &&
+		!c.events.watched() && !(c.parked && c.holds())
+}
+
+// recall puts a resident worker under the lock, where it is idle or leased.
+func (c *core) recall(s *slot) {
+	if s.state != resident {
+		return
+	}
+	c.withdraw(s.inc)
+	c.counts[resident]--
+	if s.held {
+		s.state = leased
+	} else {
+		s.state = idling
+		c.idle.Add(&s.idle)
+	}
+	c.counts[s.state]++
+}
+
+// withdraw takes a worker off its stripe and notes how it stands. From here on
+// no compare-and-swap of a client succeeds.
+func (c *core) withdraw(inc *incarnation) {
+	var w word.Word
+	for {
+		if w = inc.word.Load(); !w.Resident() {
+			return
+		}
+		if inc.word.CompareAndSwap(w, w.Recall()) {
+			break
+		}
+	}
+	c.stripes[inc.stripe].worker.Store(nil)
+	begun := w.Leases(inc.settled)
+	inc.uses += begun
+	c.checkouts += begun
+	if s := inc.slot; w.Leased() {
+		s.held = true
+		if w.Bound() {
+			s.done, s.owner = inc.client.get()
+		}
+		inc.binding = w.Binding()
+	}
+}
+
+// settle recalls every resident worker: what the slots say then stays true as
+// long as the lock is held.
+func (c *core) settle() {
+	if c.counts[resident] == 0 || c.poisoned {
+		return
+	}
+	for i := range c.stripes {
+		if inc := c.stripes[i].worker.Load(); inc != nil {
+			c.recall(inc.slot)
+		}
+	}
+}
+
+// takeIdle takes the idle slot to lend next. If there is none, nobody is
+// resident either, so that none comes back as long as the lock is held.
+func (c *core) takeIdle() *slot {
+	if n := c.idle.Take(); n != nil {
+		return n.Value
+	}
+	if c.counts[resident] == 0 {
+		return nil
+	}
+	for i := range c.stripes { // one that is idle will do, and leaves the others where they are
+		inc := c.stripes[i].worker.Load()
+		if inc == nil || !inc.word.Load().Free() {
+			continue
+		}
+		c.recall(inc.slot)
+		if n := c.idle.Take(); n != nil {
+			return n.Value
+		}
+	}
+	c.settle()
+	if n := c.idle.Take(); n != nil {
+		return n.Value
+	}
+	return nil
+}
+
+// glance looks at a resident worker without recalling it. It reports whether the
+// manager has to watch its lease; gone: the client's context has ended. What it
+// reads belongs together if the word was the same before and after; if not, the
+// lease has only just begun, and there is time for it at the next glance.
+func (c *core) glance(inc *incarnation) (w word.Word, watch, gone bool) {
+	w = inc.word.Load()
+	if !w.Leased() || !w.Bound() && !c.holds() {
+		return w, false, false
+	}
+	if w.Bound() {
+		done, _ := inc.client.get()
+		if inc.word.Load() == w {
+			gone = closed(done)
+		}
+	}
+	return w, true, gone
+}
+
+func closed(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}
