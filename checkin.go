@@ -59,6 +59,10 @@ func (l lease) checkinSlowly() bool { return l.end(checkinLease) }
 
 func checkinLease(c *core, s *slot) *leaseContext {
 	s.inc.served = true
+	if w := s.served; w != nil { // its client has the lease, and so is done with it
+		s.served = nil
+		c.recycle(w)
+	}
 	made := c.endLease(s, EndReturned, nil)
 	c.comeBack(s, true)
 	if c.state == StateCrashLoop {

@@ -35,22 +35,21 @@ func (c *core) checkoutSlowly(ctx context.Context, done <-chan struct{}, terms *
 	if l := c.claim(ctx, done, terms); l.inc != nil {
 		return l, nil
 	}
-	l, w, err := c.take(ctx, terms, true)
+	l, w, err := c.take(ctx, done, terms, true)
 	if err != nil || l.inc != nil {
 		return l, err
 	}
-	return c.wait(ctx, w, terms)
+	return c.wait(ctx, done, w, terms)
 }
 
 // take lends an idle worker, if there is one and nobody waits. If there is none
 // and the client would wait, it is queued in the same critical section, provided
 // that nothing speaks against it; otherwise the waiter returned is nil. The
 // context is asked before the lock is taken (invariant 10).
-func (c *core) take(ctx context.Context, terms *Terms, queue bool) (l lease, w *waiter, err error) {
-	done := ctx.Done()
+func (c *core) take(ctx context.Context, done <-chan struct{}, terms *Terms, queue bool) (l lease, w *waiter, err error) {
 	if done != nil {
 		if err := ctx.Err(); err != nil {
-			return l, nil, c.refusal(err, time.Time{})
+			return l, nil, c.refusal(err, 0)
 		}
 	}
 	c.mu.Lock()
@@ -68,7 +67,7 @@ func (c *core) take(ctx context.Context, terms *Terms, queue bool) (l lease, w *
 		}
 	}
 	if queue && l.inc == nil && c.live() > 0 && c.opts.MaxWaiting == math.MaxInt {
-		w = c.enqueue(ctx, done, terms.Owner)
+		w = c.enqueue(done, terms)
 	}
 	c.midway = false
 	return l, w, nil
@@ -79,10 +78,11 @@ func (c *core) tryCheckout(ctx context.Context, terms *Terms) (lease, error) {
 	if ctx == nil {
 		return lease{}, errNilContext
 	}
-	if l := c.claim(ctx, ctx.Done(), terms); l.inc != nil {
+	done := ctx.Done()
+	if l := c.claim(ctx, done, terms); l.inc != nil {
 		return l, nil
 	}
-	l, _, err := c.take(ctx, terms, false)
+	l, _, err := c.take(ctx, done, terms, false)
 	if err != nil || l.inc != nil {
 		return l, err
 	}
@@ -92,7 +92,7 @@ func (c *core) tryCheckout(ctx context.Context, terms *Terms) (lease, error) {
 			reason = ErrFull
 		}
 	})
-	return lease{}, c.refusal(reason, time.Time{})
+	return lease{}, c.refusal(reason, 0)
 }
 
 // lend begins a lease of an idle worker that is out of the idle set already.
@@ -144,7 +144,7 @@ func (c *core) serve() {
 
 // recruit wakes the worker supervisor if a worker should be started.
 func (c *core) recruit() {
-	if c.wanted(c.queue.Len()) > 0 {
+	if c.counts[vacant]+c.counts[backingOff] > 0 && c.wanted(c.queue.Len()) > 0 {
 		poke(c.supervisor)
 	}
 }

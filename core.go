@@ -45,8 +45,7 @@ type core struct {
 	keeper     chan struct{}
 	stopped    chan struct{} // closed when the pool is gone
 
-	born    time.Time
-	waiters sync.Pool // recycled; of this pool alone, because channels belong to synctest bubbles
+	born time.Time
 
 	mu sync.Mutex
 	// The fields below are guarded by mu.
@@ -70,6 +69,8 @@ type core struct {
 	queue  queue.Queue[*waiter]
 	offers uint64  // made to waiters, ever
 	woken  *waiter // has an offer, and is to be woken when the lock is free
+	spare  *waiter // recycled; of this pool alone, because channels belong to synctest bubbles
+	spares int
 
 	zombies list.List[*incarnation]
 
@@ -111,6 +112,8 @@ type lifecycle struct {
 // watch is what the manager keeps.
 type watch struct {
 	parked    bool // nothing to sweep: the manager sleeps without a timer
+	eager     bool // it has been told that somebody waits
+	unseen    int  // waiters that have come since it looked
 	interval  time.Duration
 	surplusAt time.Time // there are more workers than the goal since
 	lingerAt  time.Time // when the next surplus worker has lingered enough; zero: never

@@ -124,7 +124,7 @@ func (c *core) inspect() (info PoolInfo) {
 			info.Slots = append(info.Slots, s.inspect(now))
 		}
 		for n := range c.queue.All() {
-			info.Waiters = append(info.Waiters, WaiterInfo{n.Ticket(), n.Value.owner, c.waitedFor(n.Value, now)})
+			info.Waiters = append(info.Waiters, WaiterInfo{n.Ticket(), n.Value.terms.Owner, c.waitedFor(n.Value, now)})
 		}
 		for n := range c.zombies.All() {
 			info.Zombies = append(info.Zombies, c.zombieOf(n.Value))

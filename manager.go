@@ -77,8 +77,10 @@ func (c *core) sweepAll() (next time.Time) {
 // nextSweep paces the sweeps. A lease that begins after this one was looked for
 // finds parked true and pokes: both are decided under the lock.
 func (c *core) nextSweep(now time.Time, found, fresh bool) time.Time {
+	c.eager = c.queue.Len() > 0
+	c.seeWaiters(now)
 	switch {
-	case !found && c.interval >= lazySweep:
+	case !found && !c.eager && c.interval >= lazySweep:
 		// A lease may have begun in a part swept before; only if none is there
 		// now may the manager sleep. With everybody under the lock none begins
 		// that does not wake it.
@@ -93,7 +95,7 @@ func (c *core) nextSweep(now time.Time, found, fresh bool) time.Time {
 	default:
 		c.interval = min(2*c.interval, lazySweep)
 	}
-	if c.queue.Len() > 0 {
+	if c.eager && found {
 		return now.Add(eagerSweep)
 	}
 	return now.Add(c.interval)

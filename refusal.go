@@ -53,14 +53,10 @@ func (c *core) nextAttempt(now time.Time) (next time.Time) {
 	return next
 }
 
-// refusal is the error of a checkout that came to nothing. since is when the
-// client began to wait; zero: it did not.
-func (c *core) refusal(reason error, since time.Time) error {
-	err := &CheckoutError{Pool: c.name, Err: reason}
+// refusal is the error of a checkout that came to nothing.
+func (c *core) refusal(reason error, waited time.Duration) error {
+	err := &CheckoutError{Pool: c.name, Err: reason, Waited: waited}
 	now := time.Now()
-	if !since.IsZero() {
-		err.Waited = now.Sub(since)
-	}
 	c.exactly(func() {
 		if reason == ErrUnavailable || reason == ErrOverloaded {
 			c.shed++

@@ -41,7 +41,8 @@ import (
 // it back.
 type residence struct {
 	stripes []stripe      // constant
-	spread  atomic.Uint32 // how many of them are in use
+	places  uint32        // how many of them the pool uses; guarded by core.mu
+	spread  atomic.Uint32 // places, or 0 while nobody is resident, so that nobody searches in vain
 }
 
 // stripe is a place for one resident worker, on a cache line of its own.
@@ -66,7 +67,7 @@ func (r *residence) init() {
 
 // fit makes the residence that of a pool of this size. Nobody is resident.
 func (r *residence) fit(size int) {
-	r.spread.Store(uint32(max(1, min(size, len(r.stripes)))))
+	r.places = uint32(max(1, min(size, len(r.stripes))))
 }
 
 // home is the stripe this goroutine looks at first: the same one every time, as
@@ -110,7 +111,7 @@ func (c *core) claim(ctx context.Context, done <-chan struct{}, terms *Terms) le
 				return c.bind(lease{inc, w.ClaimBinding(), ctx}, done, terms)
 			}
 		}
-		if i++; i == spread {
+		if i++; i >= spread {
 			i = 0
 		}
 		if i == first {
@@ -187,13 +188,12 @@ func identity(c <-chan struct{}) *byte { return *(**byte)(unsafe.Pointer(&c)) }
 // reside makes a worker resident that has come back from a client, if that is
 // possible and there is a place. The lock is held.
 func (c *core) reside(s *slot) bool {
-	spread := c.spread.Load()
-	if !c.lendsFreely() || s.index >= c.goal || s.inc.binding || c.counts[resident] >= int(spread) {
+	if !c.lendsFreely() || s.index >= c.goal || s.inc.binding || c.counts[resident] >= int(c.places) {
 		return false
 	}
-	i := home(spread)
+	i := home(c.places)
 	for c.stripes[i].worker.Load() != nil {
-		if i++; i == spread {
+		if i++; i == c.places {
 			i = 0
 		}
 	}
@@ -203,6 +203,9 @@ func (c *core) reside(s *slot) bool {
 	inc.settled = inc.word.Load().Reside(!c.parked)
 	inc.word.Store(inc.settled)
 	c.stripes[i].worker.Store(inc)
+	if c.counts[resident] == 0 {
+		c.spread.Store(c.places)
+	}
 	c.counts[s.state]--
 	c.counts[resident]++
 	s.state = resident
@@ -263,7 +266,8 @@ func (c *core) settle() {
 	if c.counts[resident] == 0 || c.poisoned {
 		return
 	}
-	for i := range c.stripes {
+	c.spread.Store(0)
+	for i := range c.stripes[:c.places] {
 		if inc := c.stripes[i].worker.Load(); inc != nil {
 			c.recall(inc.slot)
 		}
@@ -279,7 +283,7 @@ func (c *core) takeIdle() *slot {
 	if c.counts[resident] == 0 {
 		return nil
 	}
-	for i := range c.stripes { // one that is idle will do, and leaves the others where they are
+	for i := range c.stripes[:c.places] { // one that is idle will do, and leaves the others where they are
 		inc := c.stripes[i].worker.Load()
 		if inc == nil || !inc.word.Load().Free() {
 			continue

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pooltender/pool/internal/queue"
+	"github.com/pooltender/pool/internal/word"
 )
 
 // waiter is a client queued for a worker. What it waits for is an offer: a lease
@@ -16,22 +17,41 @@ import (
 type waiter struct {
 	node  queue.Node[*waiter]
 	wake  chan struct{} // of capacity 1: there is something to look at, or there was
-	ctx   context.Context
 	done  <-chan struct{}
-	owner string
-	since atomic.Int64  // 1 + nanoseconds after core.born; set by the client when it has queued
+	terms *Terms
+	since time.Duration // see core.clock; 0: the manager has yet to see it. Guarded by core.mu
 	offer atomic.Uint64 // the one that stands; 0: none. Set under core.mu
-	lease lease         // what is offered; written under core.mu while no offer stands
-	err   error         // or why there will be none
+	inc   *incarnation  // what is offered: its lease of this word; written under core.mu while no offer stands
+	word  word.Word
+	err   error   // or why there will be none
+	next  *waiter // of those to use again
 }
+
+// seenAtOnce is how many clients read the clock when they begin to wait, for
+// every look of the manager at the queue. It dates the others: if many come
+// they cannot afford a clock each, and a millisecond does not matter.
+const seenAtOnce = 16
 
 // waitedFor is how long the client has waited, 0 if it has only just come.
 func (c *core) waitedFor(w *waiter, now time.Time) time.Duration {
-	since := w.since.Load()
-	if since == 0 {
+	if w.since == 0 {
 		return 0
 	}
-	return now.Sub(c.born) - time.Duration(since-1)
+	return c.clock(now) - w.since
+}
+
+// clock is how old the pool is, and never 0.
+func (c *core) clock(now time.Time) time.Duration { return now.Sub(c.born) + 1 }
+
+// seeWaiters notes since when the latest waiters have waited.
+func (c *core) seeWaiters(now time.Time) {
+	c.unseen = 0
+	for w := range c.queue.Latest() {
+		if w.Value.since != 0 {
+			break
+		}
+		w.Value.since = c.clock(now)
+	}
 }
 
 // take accepts the offer that stands, or takes it back: whoever comes first.
@@ -42,38 +62,35 @@ func (w *waiter) take() bool {
 
 // wait waits until the client is served, its context is done, or its patience
 // is over. A nil waiter is queued first, unless something speaks against it.
-func (c *core) wait(ctx context.Context, w *waiter, terms *Terms) (lease, error) {
-	since := time.Since(c.born) // cheaper than time.Now
+func (c *core) wait(ctx context.Context, done <-chan struct{}, w *waiter, terms *Terms) (lease, error) {
 	patience := terms.patience(c.opts.MaxWait)
 	if w == nil {
-		done := ctx.Done()
-		now := c.born.Add(since)
+		now := time.Now()
 		deadline, _ := ctx.Deadline()
 		if patience > 0 {
 			deadline = earliest(deadline, now.Add(patience))
 		}
 		var l lease
 		var err error
-		c.must(func() { w, l, err = c.admit(ctx, done, terms.Owner, now, deadline) })
+		c.must(func() {
+			w, l, err = c.admit(ctx, done, terms, now, deadline)
+		})
 		if err != nil {
-			return lease{}, c.refusal(err, time.Time{}) // it has not waited
+			return lease{}, c.refusal(err, 0) // it has not waited
 		}
 		if w == nil {
 			return l, nil
 		}
 	}
-	w.since.Store(int64(since) + 1)
 	var timeout <-chan time.Time
 	if patience > 0 {
 		timer := time.NewTimer(patience)
 		defer timer.Stop()
 		timeout = timer.C
 	}
-	var left error
 	for {
-		if left = w.sleep(timeout); left != nil {
-			c.leave(w)
-			break
+		if err := w.sleep(ctx, timeout); err != nil {
+			return lease{}, c.refusal(err, c.leave(w))
 		}
 		if w.take() {
 			break
@@ -81,16 +98,15 @@ func (c *core) wait(ctx context.Context, w *waiter, terms *Terms) (lease, error)
 		// It was woken for an offer that has been taken back: the client is in
 		// its place again, and there will be another.
 	}
-	l, err := w.lease, cmp.Or(left, w.err)
-	c.recycle(w)
+	l, err := lease{w.inc, w.word, ctx}, w.err
 	if err != nil {
-		return lease{}, c.refusal(err, c.born.Add(since))
+		return lease{}, c.refusal(err, c.leave(w))
 	}
 	return l, nil
 }
 
 // sleep returns when there may be an offer, or with the reason to wait no longer.
-func (w *waiter) sleep(timeout <-chan time.Time) error {
+func (w *waiter) sleep(ctx context.Context, timeout <-chan time.Time) error {
 	if timeout == nil { // a select of two is cheaper than one of three
 		select {
 		case <-w.wake:
@@ -106,17 +122,17 @@ func (w *waiter) sleep(timeout <-chan time.Time) error {
 		case <-w.done:
 		}
 	}
-	return cmp.Or(w.ctx.Err(), context.Canceled)
+	return cmp.Or(ctx.Err(), context.Canceled)
 }
 
 // admit returns a waiter with a place in the queue, or a lease or error at once.
-func (c *core) admit(ctx context.Context, done <-chan struct{}, owner string, now, deadline time.Time) (*waiter, lease, error) {
+func (c *core) admit(ctx context.Context, done <-chan struct{}, terms *Terms, now, deadline time.Time) (*waiter, lease, error) {
 	if _, reason := c.hopeless(now, deadline); reason != nil {
 		return nil, lease{}, reason
 	}
 	if c.open && c.queue.Len() == 0 {
 		if s := c.takeIdle(); s != nil {
-			return nil, c.lend(s, ctx, done, owner), nil
+			return nil, c.lend(s, ctx, done, terms.Owner), nil
 		}
 	}
 	// Waiters for whom a worker is on its way do not count.
@@ -124,37 +140,52 @@ func (c *core) admit(ctx context.Context, done <-chan struct{}, owner string, no
 	if most := c.opts.MaxWaiting; waiting > most && waiting-c.permits-min(c.wanted(waiting), c.dueSlots(now)) > most {
 		return nil, lease{}, ErrOverloaded
 	}
-	return c.enqueue(ctx, done, owner), lease{}, nil
+	return c.enqueue(done, terms), lease{}, nil
 }
 
 // enqueue gives the client a place in the queue.
-func (c *core) enqueue(ctx context.Context, done <-chan struct{}, owner string) *waiter {
-	w, _ := c.waiters.Get().(*waiter)
-	if w == nil {
+func (c *core) enqueue(done <-chan struct{}, terms *Terms) *waiter {
+	w := c.spare
+	if w != nil {
+		c.spare, w.next = w.next, nil
+		c.spares--
+	} else {
 		w = &waiter{wake: make(chan struct{}, 1)}
 		w.node.Value = w
 	}
-	w.ctx, w.done, w.owner = ctx, done, owner
+	w.done, w.terms = done, terms
+	if c.unseen < seenAtOnce {
+		c.unseen++
+		w.since = c.clock(time.Now())
+	}
 	c.settle() // invariants 8 and 9: from here on whoever comes or goes does so under the lock
 	c.queue.Push(&w.node)
 	c.waited++
 	c.recruit()
-	if c.queue.Len() == 1 && !c.parked {
-		poke(c.manager) // leases of clients that are gone are looked for eagerly while somebody waits
-	}
+	c.hurry()
 	return w
+}
+
+// hurry makes the manager look eagerly for leases of clients that are gone,
+// while somebody waits.
+func (c *core) hurry() {
+	if !c.eager {
+		c.eager = true
+		poke(c.manager)
+	}
 }
 
 // offerTo hands an idle worker, out of the idle set already, to a waiter that
 // is out of the queue already.
 func (c *core) offerTo(w *waiter, s *slot) {
-	w.lease = c.lend(s, w.ctx, w.done, w.owner)
+	l := c.lend(s, nil, w.done, w.terms.Owner)
+	w.inc, w.word = l.inc, l.word
 	s.served, s.offer = w, c.offer(w)
 }
 
 // refuse ends the waiting of a waiter that is out of the queue already.
 func (c *core) refuse(w *waiter, reason error) {
-	w.lease, w.err = lease{}, reason
+	w.err = reason
 	c.offer(w)
 }
 
@@ -183,7 +214,7 @@ func (c *core) takeBack(s *slot) bool {
 	if w == nil || !w.offer.CompareAndSwap(s.offer, 0) {
 		return false
 	}
-	w.lease = lease{}
+	w.inc = nil
 	s.inc.uses--
 	c.checkouts--
 	if _, reason := c.hopeless(time.Now(), time.Time{}); reason != nil {
@@ -193,28 +224,35 @@ func (c *core) takeBack(s *slot) bool {
 	c.settle()
 	c.queue.Restore(&w.node)
 	c.serve()
-	if !c.parked {
-		poke(c.manager)
-	}
+	c.hurry()
 	return true
 }
 
-// leave takes the waiter out of the queue. If it was served at that very moment
-// the worker goes back, unused (invariant 6).
-func (c *core) leave(w *waiter) {
+// leave ends the waiting of a client that got nothing, and returns for how long
+// it has waited. If it was served at that very moment the worker goes back,
+// unused (invariant 6).
+func (c *core) leave(w *waiter) (waited time.Duration) {
 	c.must(func() {
-		if !c.queue.Remove(&w.node) && w.take() && w.err == nil && w.lease.live() {
-			c.giveBack(w.lease.inc.slot)
+		waited = c.waitedFor(w, time.Now())
+		if !c.queue.Remove(&w.node) && w.take() && w.err == nil && w.inc.word.Load().Same(w.word) {
+			c.giveBack(w.inc.slot)
 		}
+		c.recycle(w)
 		c.recruit()
 	})
+	return waited
 }
 
-// recycle keeps the waiter for another client. It is in no queue and no offer
-// stands, so it is nobody else's; at most it will be woken once for nothing.
+// recycle keeps a waiter for another client. It is in no queue, no offer stands
+// and its client is done with it, so it is nobody's; at most it will be woken
+// once for nothing.
 func (c *core) recycle(w *waiter) {
-	w.ctx, w.done, w.owner = nil, nil, ""
-	w.lease, w.err = lease{}, nil
-	w.since.Store(0)
-	c.waiters.Put(w)
+	w.done, w.terms, w.inc, w.err, w.since = nil, nil, nil, nil, 0
+	if c.spares < len(c.slots)+mostSpares {
+		w.next, c.spare = c.spare, w
+		c.spares++
+	}
 }
+
+// mostSpares is how many waiters a pool keeps, beside one a slot.
+const mostSpares = 64

@@ -101,6 +101,15 @@ func (q *Queue[T]) All() iter.Seq[*Node[T]] {
 	}
 }
 
+// Latest returns the waiters from the end to the head. The loop must not change
+// the queue.
+func (q *Queue[T]) Latest() iter.Seq[*Node[T]] {
+	return func(yield func(*Node[T]) bool) {
+		for link := q.waiters.Back(); link != nil && yield(link.Value); link = link.Prev() {
+		}
+	}
+}
+
 // Check returns an error unless the links are whole, Len is right, and the
 // tickets ascend strictly to no more than the last one given. It ends on any
 // damage and costs O(Len).
