@@ -1,13 +1,15 @@
 module github.com/pooltender/pool/bench
 
-go 1.26
+go 1.26.0
 
 replace github.com/pooltender/pool => ../
 
 require (
 	github.com/jackc/puddle/v2 v2.2.3
+	github.com/jolestar/go-commons-pool/v2 v2.1.2
 	github.com/pooltender/pool v0.0.0
+	github.com/thejerf/suture/v4 v4.0.6
 	go.uber.org/goleak v1.3.0
 )
 
-require golang.org/x/sync v0.1.0 // indirect
+require golang.org/x/sync v0.24.0 // indirect
