@@ -23,6 +23,7 @@ var (
 	maxColumn      = column{"max", func(r row) string { return duration(r.Max) }}
 	tailColumn     = column{"p99/p50", func(r row) string { return ratio(r.Tail) }}
 	fairnessColumn = column{"fairness", func(r row) string { return fmt.Sprintf("%.3f", r.Fairness) }}
+	bytesColumn    = column{"bytes/worker", func(r row) string { return size(r.Bytes) }}
 	noteColumn     = column{"", func(r row) string { return r.Note }}
 )
 
@@ -52,6 +53,8 @@ func three(x float64) string {
 	}
 	return strconv.FormatFloat(x, 'f', 0, 64)
 }
+
+func size(n float64) string { return strconv.FormatFloat(n, 'f', 0, 64) }
 
 func ratio(x float64) string {
 	switch {

@@ -35,7 +35,17 @@ func header(w io.Writer) error {
 		}
 		grid = append(grid, []string{p.name, version, cmp.Or(p.lacks, "–")})
 	}
-	return table(w, func(int) bool { return true }, grid)
+	if err := table(w, func(int) bool { return true }, grid); err != nil {
+		return err
+	}
+	var others []string
+	for _, path := range []string{
+		"github.com/thejerf/suture/v4", "github.com/panjf2000/ants/v2", "github.com/alitto/pond/v2", "golang.org/x/sync",
+	} {
+		others = append(others, path+" "+cmp.Or(versions[path], "unknown"))
+	}
+	_, err = fmt.Fprintf(w, "\nOthers that take part: %s.\n", strings.Join(others, ", "))
+	return err
 }
 
 // processor is the name of the processor, where the system tells.

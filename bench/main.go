@@ -17,10 +17,14 @@ import (
 	"os"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 )
 
 func main() {
+	if obey() {
+		return
+	}
 	switch err := run(os.Args[1:], os.Stdout, os.Stderr); {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 	case errors.Is(err, errMissed):
@@ -50,6 +54,12 @@ func run(args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	return s.report(stdout, stderr)
+}
+
+// report measures what was chosen, tells about it, and holds it against the
+// targets if that was asked for.
+func (s settings) report(stdout, stderr io.Writer) error {
 	var out report = tables{stdout}
 	text := stdout
 	if s.json {
@@ -70,12 +80,8 @@ func run(args []string, stdout, stderr io.Writer) error {
 		return nil
 	}
 	g := gate{targets(), s.slack, runtime.GOMAXPROCS(0), func(name string) []row {
-		for _, chosen := range s.chosen {
-			if chosen.name == name {
-				return chosen.measure(s.plan)
-			}
-		}
-		return nil
+		i := slices.IndexFunc(s.chosen, func(chosen scenario) bool { return chosen.name == name })
+		return s.chosen[i].measure(s.plan)
 	}}
 	good, err := write(text, s.slack, g.judge(results))
 	if err == nil && !good {
@@ -115,9 +121,9 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	if err != nil {
 		return s, fmt.Errorf("-run: %w", err)
 	}
-	s.chosen = matching(scenarios(), choice)
+	s.chosen = matching(scenarios(s.plan), choice)
 	if len(s.chosen) == 0 {
-		return s, fmt.Errorf("-run %q matches none of: %s", *pattern, strings.Join(names(scenarios()), ", "))
+		return s, fmt.Errorf("-run %q matches none of: %s", *pattern, strings.Join(names(scenarios(s.plan)), ", "))
 	}
 	if s.gate && !aimed(s.chosen) {
 		return s, fmt.Errorf("-gate: there is no target for %s", strings.Join(names(s.chosen), ", "))

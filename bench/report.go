@@ -80,7 +80,7 @@ func (o objects) scenario(_ scenario, rows []row) error {
 	encoder := json.NewEncoder(o.w)
 	encoder.SetEscapeHTML(false)
 	for _, r := range rows {
-		if err := encoder.Encode(r); err != nil {
+		if err := encoder.Encode(r.rounded()); err != nil {
 			return err
 		}
 	}

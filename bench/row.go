@@ -1,7 +1,5 @@
 package main
 
-import "encoding/json"
-
 // A row is the result of one entrant in one scenario. Durations are in
 // nanoseconds.
 type row struct {
@@ -24,14 +22,22 @@ type row struct {
 	rounds sample // ns of each round
 }
 
-// MarshalJSON writes no more digits than mean something.
-func (r row) MarshalJSON() ([]byte, error) {
-	type plain row
-	p := plain(r)
-	for _, f := range []*float64{&p.NS, &p.Allocs, &p.Ratio, &p.Spread, &p.P50, &p.P99, &p.Max, &p.Tail, &p.Fairness, &p.Bytes} {
+// rounded returns r with no more digits than mean something, and no number that
+// JSON does not know.
+func (r row) rounded() row {
+	for _, f := range []*float64{&r.NS, &r.Allocs, &r.Ratio, &r.Spread, &r.P50, &r.P99, &r.Max, &r.Tail, &r.Fairness, &r.Bytes} {
 		*f = digits(*f, 4)
 	}
-	return json.Marshal(p)
+	return r
+}
+
+// latency is the row of something whose durations were taken one by one.
+func latency(name, note string, durations sample) row {
+	p50, p99 := durations.median(), durations.quantile(0.99)
+	return row{
+		Name: name, Note: note, NS: p50, Spread: durations.spread(),
+		P50: p50, P99: p99, Max: durations.quantile(1), Tail: p99 / max(p50, 1),
+	}
 }
 
 // against sets the ratio of every row to the one named baseline. The rounds

@@ -13,12 +13,18 @@ type scenario struct {
 	run     func(p plan) []row
 }
 
-// scenarios are all there are, in the order of the report.
-func scenarios() []scenario {
+// scenarios are all that a plan allows, in the order of the report.
+func scenarios(p plan) []scenario {
 	return slices.Concat(
 		loops(),
 		crowds(),
+		handoffs(),
 		crashes(),
+		revocations(),
+		storms(),
+		costs(),
+		starts(p),
+		functions(),
 	)
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"runtime"
 	"sync"
 	"time"
 )
@@ -25,12 +26,12 @@ var pace = sync.OnceValue(func() float64 {
 // compute takes a time proportional to steps.
 //
 //go:noinline
-func compute(steps int) uint64 {
+func compute(steps int) {
 	x := uint64(steps) | 1
 	for range steps {
 		x ^= x << 13
 		x ^= x >> 7
 		x ^= x << 17
 	}
-	return x
+	runtime.KeepAlive(x)
 }

@@ -35,6 +35,19 @@ func targets() []target {
 		lead("parallel/background", "puddle", 15),
 		most("crash/error", "suture", 1),
 		most("crash/panic", "suture", 1),
+		within("revoke/waited", 2*time.Millisecond),
+		within("revoke/unwaited", 100*time.Millisecond),
+		{
+			scenario: "start/10000", about: "time of " + running + " ÷ " + bare, limit: 1.5, unit: ratio,
+			measured: func(rows []row) (float64, bool) { return between(rows, running, bare, row.over) },
+		},
+		{
+			scenario: "start/10000", about: "bytes of " + passive, limit: 256, exact: true, unit: size,
+			measured: func(rows []row) (float64, bool) {
+				r, ok := named(rows, passive)
+				return r.Bytes, ok
+			},
+		},
 	}
 	for _, scenario := range []string{
 		"uncontended/background", "uncontended/cancellable",

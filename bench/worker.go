@@ -1,10 +1,13 @@
 package main
 
+import "time"
+
 // worker is what every peer lends. It fills a cache line, so that clients on
 // two processors do not slow each other down by using two workers.
 type worker struct {
-	uses int
-	_    [56]byte
+	uses  int
+	given time.Time // when its last client was about to give it back, where that is measured
+	_     [32]byte
 }
 
 const (
