@@ -59,8 +59,8 @@ func (l lease) checkinSlowly() bool { return l.end(checkinLease) }
 
 func checkinLease(c *core, s *slot) *leaseContext {
 	s.inc.served = true
-	if w := s.served; w != nil { // its client has the lease, and so is done with it
-		s.served = nil
+	if w := s.loan.served; w != nil { // its client has the lease, and so is done with it
+		s.loan.served = nil
 		c.recycle(w)
 	}
 	made := c.endLease(s, EndReturned, nil)
@@ -105,11 +105,10 @@ func (l lease) detach() bool {
 // transfer ends the lease and begins another of the same worker, bound to ctx.
 func (l lease) transfer(ctx context.Context, done <-chan struct{}) (next lease, ok bool) {
 	ok = l.end(func(c *core, s *slot) *leaseContext {
-		made := s.context
-		s.context = nil
+		loan := s.loan
+		made := loan.context
+		loan.context, loan.served, loan.done = nil, nil, done
 		s.inc.remember(leaseEnd{lease: s.inc.word.Load(), reason: EndTransferred})
-		s.served = nil
-		s.done = done
 		c.watchLease(done)
 		next = lease{s.inc, s.inc.nextWord(), ctx}
 		return made
@@ -134,20 +133,18 @@ func (c *core) endLease(s *slot, reason EndReason, err error) *leaseContext {
 	if reason != EndReturned {
 		s.inc.remember(leaseEnd{lease: s.inc.word.Load(), reason: reason, err: err})
 	}
-	s.served = nil
 	s.inc.nextWord()
-	s.held = false
+	loan := s.loan
+	s.loan = nil
 	if c.events.watched() {
-		e := Event{Kind: EventLeaseEnded, Slot: s.inc.id, Reason: reason, Owner: s.owner, Err: err}
-		if e.Time = time.Now(); !s.since.IsZero() {
-			e.Elapsed = e.Time.Sub(s.since)
+		e := Event{Kind: EventLeaseEnded, Slot: s.inc.id(), Reason: reason, Owner: loan.owner, Err: err}
+		if e.Time = time.Now(); !loan.since.IsZero() {
+			e.Elapsed = e.Time.Sub(loan.since)
 		}
 		c.publish(e)
 	}
-	s.since = time.Time{}
-	s.done, s.owner = nil, ""
-	made := s.context
-	s.context = nil
+	made := loan.context
+	c.keepLoan(loan)
 	if c.counts[leased] == 1 && !c.open {
 		poke(c.keeper) // perhaps the last that a Restart waited for
 	}
@@ -166,7 +163,7 @@ func (c *core) revoke(s *slot, reason EndReason, err error) (unused bool) {
 		go func() {
 			defer func() {
 				if recover() != nil {
-					made.cancel(&LeaseError{Slot: l.inc.id, Reason: reason, Err: err})
+					made.cancel(&LeaseError{Slot: l.inc.id(), Reason: reason, Err: err})
 				}
 			}()
 			made.cancel(l.err())
@@ -211,11 +208,11 @@ func (c *core) rest(s *slot) {
 		c.counts[leased]--
 		c.counts[idling]++
 		s.state = idling
-		c.idle.Add(&s.idle)
+		c.idle.Add(&s.place)
 	} else {
 		c.to(s, idling)
 	}
-	s.idleSince = time.Time{}
+	s.idleSince = 0
 	if c.queue.Len() > 0 {
 		c.serve()
 	}
@@ -236,7 +233,7 @@ func (l lease) err() error {
 	if live {
 		return nil
 	}
-	e := &LeaseError{Slot: l.inc.id, Reason: end.reason, Err: end.err}
+	e := &LeaseError{Slot: l.inc.id(), Reason: end.reason, Err: end.err}
 	e.explain(l.ctx, end, &c.opts)
 	return e
 }

@@ -98,18 +98,38 @@ func (c *core) tryCheckout(ctx context.Context, terms *Terms) (lease, error) {
 // lend begins a lease of an idle worker that is out of the idle set already.
 func (c *core) lend(s *slot, ctx context.Context, done <-chan struct{}, owner string) lease {
 	w := s.inc.nextWord() // invariant 1: whatever lease came before is stale now
-	s.state, s.held = leased, true
+	s.state = leased
+	loan := c.newLoan()
+	loan.done, loan.owner = done, owner
+	s.loan = loan
 	c.counts[idling]--
 	c.counts[leased]++
-	s.done, s.owner = done, owner
 	s.inc.uses++
 	c.checkouts++
 	c.watchLease(done)
 	if c.events.watched() {
-		s.since = time.Now()
-		c.publish(Event{Kind: EventLeaseStarted, Slot: s.inc.id, Owner: owner, Time: s.since})
+		loan.since = time.Now()
+		c.publish(Event{Kind: EventLeaseStarted, Slot: s.inc.id(), Owner: owner, Time: loan.since})
 	}
 	return lease{s.inc, w, ctx}
+}
+
+func (c *core) newLoan() *loan {
+	l := c.loans
+	if l == nil {
+		return new(loan)
+	}
+	c.loans, l.next = l.next, nil
+	c.kept--
+	return l
+}
+
+func (c *core) keepLoan(l *loan) {
+	*l = loan{}
+	if c.kept < keptLoans {
+		l.next, c.loans = c.loans, l
+		c.kept++
+	}
 }
 
 // watchLease wakes the manager if it sleeps and the lease has to be watched.

@@ -25,7 +25,8 @@ func (l lease) context() context.Context {
 	live := false
 	find := func() {
 		if live = l.live(); live {
-			made = s.context
+			s.core.recall(s)
+			made = s.loan.context
 		}
 	}
 	s.core.must(find)
@@ -40,7 +41,7 @@ func (l lease) context() context.Context {
 	mine := &leaseContext{ctx, l.ctx, cancel}
 	s.core.must(func() {
 		if find(); live && made == nil {
-			s.context, made = mine, mine
+			s.loan.context, made = mine, mine
 		}
 	})
 	switch {

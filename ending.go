@@ -34,7 +34,10 @@ func (c *core) tell(inc *incarnation, err error) {
 func (c *core) finish(inc *incarnation, ending restart.Ending, err error) {
 	now := time.Now()
 	inc.over = true
-	inc.ending, inc.err = ending, err
+	inc.ending = ending
+	if err != nil {
+		inc.befalls().err = err
+	}
 	inc.proven = inc.isProven(now)
 	// The pool's ledger counts an end now, not when it has come to pass: what
 	// was live is not any more. What ends because the pool does says nothing of
@@ -42,16 +45,17 @@ func (c *core) finish(inc *incarnation, ending restart.Ending, err error) {
 	if c.state.serves() && c.ledger.Ended(c.policy(), now, ending, inc.proven) {
 		c.publish(Event{Kind: EventUnstable, Err: c.lastError})
 	}
-	inc.deadline = now.Add(c.opts.StopTimeout)
-	c.alarm(inc.deadline)
+	deadline := now.Add(c.opts.StopTimeout)
+	inc.deadline = c.instant(deadline)
+	c.alarm(deadline)
 	poke(c.supervisor) // another slot may have to take its place
 	c.returnPermit(inc)
 	if c.probe == inc {
 		c.probe = nil
 		c.planProbe(now)
 	}
-	if inc.cancelHook != nil {
-		inc.cancelHook()
+	if cancel := inc.told().cancelHook; cancel != nil {
+		cancel()
 	}
 }
 
@@ -66,23 +70,23 @@ func (c *core) advance(inc *incarnation) {
 		inc.stopping = true
 		if c.hooks.stop != nil {
 			if inc.crashed {
-				inc.cancel(inc.err)
+				inc.cancel(inc.told().err)
 			}
 			inc.hook = hookStop
 			go c.stopWorker(inc)
 			return
 		}
 	}
-	inc.cancel(inc.err)
+	inc.cancel(inc.told().err)
 	if inc.running {
 		return
 	}
 	inc.gone = true
 	if inc.delivered {
-		c.publish(Event{Kind: EventWorkerStopped, Slot: inc.id, Err: inc.stopErr, Elapsed: time.Since(inc.born)})
+		c.publish(Event{Kind: EventWorkerStopped, Slot: inc.id(), Err: inc.told().stopErr, Elapsed: inc.age(time.Now())})
 	}
 	if inc.detached {
-		c.zombies.Remove(&inc.zombie)
+		c.zombies.Remove(&inc.fate.zombie)
 		c.alarm(time.Now()) // there is room for another zombie
 		return
 	}
@@ -92,13 +96,13 @@ func (c *core) advance(inc *incarnation) {
 // stopWorker runs Stop. The last fifth of StopTimeout belongs to Run, which
 // returns when its context is cancelled after Stop.
 func (c *core) stopWorker(inc *incarnation) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(inc.ctx), c.opts.StopTimeout*4/5)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(inc.life()), c.opts.StopTimeout*4/5)
 	c.perform(inc,
 		func() error { defer cancel(); return c.hooks.stop(inc.worker, ctx) },
 		func(o outcome) bool {
 			inc.hook = noHook
 			if o.failed() {
-				inc.stopErr = &CrashError{inc.id, "stop", o.err, o.panicked, o.stack, o.exit}
+				inc.befalls().stopErr = &CrashError{inc.id(), "stop", o.err, o.panicked, o.stack, o.exit}
 			}
 			c.advance(inc)
 			return false
@@ -111,14 +115,15 @@ func (c *core) stopWorker(inc *incarnation) {
 func (c *core) vacate(inc *incarnation) {
 	s, now := inc.slot, time.Now()
 	s.inc = nil
-	s.emptied = now
+	s.history().emptied = now
 	s.tried = inc.epoch // which may be an older one: then the slot's turn is still to come
 	if c.state.serves() {
 		var delay time.Duration
-		s.streak, delay = c.policy().Next(s.streak, inc.ending, inc.proven, c.jitter())
-		s.notBefore = now.Add(delay)
+		past := s.history()
+		past.streak, delay = c.policy().Next(past.streak, inc.ending, inc.proven, c.jitter())
+		past.notBefore = now.Add(delay)
 		if delay > 0 {
-			s.tried = c.epoch // the epoch does not wait for a backoff
+			s.tried = uint32(c.epoch) // the epoch does not wait for a backoff
 		}
 	}
 	c.to(s, vacant)
@@ -132,22 +137,22 @@ func (c *core) vacate(inc *incarnation) {
 // (its deadline is not looked at again until something ends). When the pool
 // stops there is room for all, so that Stop returns.
 func (c *core) abandon(inc *incarnation) {
-	inc.cancel(inc.err)
+	inc.cancel(inc.told().err)
 	if c.zombies.Len() >= c.limit() && c.state != StateDraining {
-		inc.slot.tried = c.epoch // nobody waits for a slot that is out of service
+		inc.slot.tried = uint32(c.epoch) // nobody waits for a slot that is out of service
 		return
 	}
 	inc.detached = true
-	c.zombies.PushBack(&inc.zombie)
-	c.publish(Event{Kind: EventZombie, Slot: inc.id, Err: fmt.Errorf("pool: %v did not end", c.zombieOf(inc))})
+	c.zombies.PushBack(&inc.befalls().zombie)
+	c.publish(Event{Kind: EventZombie, Slot: inc.id(), Err: fmt.Errorf("pool: %v did not end", c.zombieOf(inc))})
 	c.hit(hatch.Supervisor, hatch.Detach)
 	c.vacate(inc)
 }
 
 func (c *core) zombieOf(inc *incarnation) Zombie {
-	z := Zombie{Slot: inc.id, Hook: string(inc.hook), Since: inc.deadline.Add(-c.opts.StopTimeout)}
+	z := Zombie{Slot: inc.id(), Hook: inc.hook.String(), Since: c.time(inc.deadline).Add(-c.opts.StopTimeout)}
 	if inc.hook == noHook {
-		z.Hook = string(hookRun)
+		z.Hook = hookRun.String()
 	}
 	return z
 }

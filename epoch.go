@@ -15,8 +15,8 @@ func (c *core) begin() {
 	c.forced = false
 	now := time.Now()
 	for _, s := range c.slots {
-		if s.inc == nil && now.Before(s.notBefore) {
-			s.tried = c.epoch // it goes on backing off: the epoch does not wait for it
+		if s.inc == nil && now.Before(s.before().notBefore) {
+			s.tried = uint32(c.epoch) // it goes on backing off: the epoch does not wait for it
 		}
 	}
 	c.become(StateStarting)
@@ -77,7 +77,7 @@ func (c *core) forgive(now time.Time) {
 	c.deaths, c.streak, c.probes = nil, 0, 0
 	c.ledger.Begin(now)
 	for _, s := range c.slots {
-		s.notBefore = time.Time{}
+		s.pardon()
 	}
 }
 
@@ -91,7 +91,7 @@ func (c *core) rebuild(now time.Time, cause error) {
 	}
 	c.idle = idle.Set[*slot]{Oldest: c.idle.Oldest}
 	c.idle.Resize(c.goal)
-	c.busy, c.down = list.List[*slot]{}, [2]list.List[*slot]{}
+	c.busy, c.down = list.List[*place]{}, [2]list.List[*place]{}
 	c.counts = [slotStates]int{}
 	c.permits, c.untried, c.ramp, c.probe, c.busyAlarm = 0, 0, false, nil, time.Time{}
 	c.parked, c.interval, c.lingerAt = true, 0, time.Time{}
@@ -102,7 +102,7 @@ func (c *core) rebuild(now time.Time, cause error) {
 	for _, s := range c.slots {
 		if s.inc != nil {
 			c.withdraw(s.inc)
-			if s.held {
+			if s.loan != nil {
 				c.revoke(s, EndRestarted, cause)
 			}
 			s.inc.nextWord() // no lease of an older epoch wins again (invariant 5)
@@ -117,10 +117,10 @@ func (c *core) rebuild(now time.Time, cause error) {
 			c.lieDown(s)
 		case s.inc.delivered:
 			s.state = stopping
-			c.busy.PushBack(&s.busy)
+			c.busy.PushBack(&s.place.Link)
 		default:
 			s.state = starting
-			c.busy.PushBack(&s.busy)
+			c.busy.PushBack(&s.place.Link)
 		}
 		c.counts[s.state]++
 	}
@@ -133,7 +133,7 @@ func (c *core) rebuild(now time.Time, cause error) {
 			continue
 		}
 		inc.owed = false
-		c.alarm(inc.deadline)
+		c.alarm(c.time(inc.deadline))
 		if !inc.over {
 			c.finish(inc, restart.Orderly, cause)
 			if inc.hook == hookStart {

@@ -115,7 +115,7 @@ type CrashError struct {
 
 func (e *CrashError) Error() string {
 	what := "crashed"
-	if e.Hook == string(hookStop) {
+	if e.Hook == hookStop.String() {
 		what = "did not stop in order"
 	}
 	return fmt.Sprintf("pool: worker of %q slot %d (incarnation %d) %s: %s %s",

@@ -146,7 +146,7 @@ func (c *core) setGoal(size int) {
 	c.idle.Resize(size)
 	c.grow()
 	for _, s := range c.slots { // the boundary between the two lists has moved
-		if s.down.Linked() {
+		if c.isDown(s) {
 			c.getUp(s)
 			c.lieDown(s)
 		}

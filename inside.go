@@ -25,7 +25,7 @@ func (c *core) CrashWorker(index int, err error) (found bool) {
 		}
 		s := c.slots[index]
 		if found = s.state.live(); found {
-			c.crash(s.inc, &CrashError{Slot: s.inc.id, Hook: "run", Err: err})
+			c.crash(s.inc, &CrashError{Slot: s.inc.id(), Hook: "run", Err: err})
 			c.advance(s.inc)
 		}
 	})
@@ -50,20 +50,23 @@ func (c *core) check() error {
 	var counts [slotStates]int
 	for i, s := range c.slots {
 		counts[s.state]++
-		if s.index != i {
-			fail("slot %d says it is %d", i, s.index)
+		if s.index() != i {
+			fail("slot %d says it is %d", i, s.index())
 		}
-		if s.idle.Value != s || c.idle.Contains(&s.idle) != (s.state == idling) {
-			fail("invariant 2: slot %d is %s, in the idle set: %t", i, s.state, c.idle.Contains(&s.idle))
+		if s.place.Value != s || c.idle.Contains(&s.place) != (s.state == idling) {
+			fail("invariant 2: slot %d is %s, in the idle set: %t", i, s.state, c.idle.Contains(&s.place))
 		}
-		if s.busy.In(&c.busy) != (s.state == starting || s.state == tending || s.state == stopping) {
-			fail("invariant 2: slot %d is %s, in the busy list: %t", i, s.state, s.busy.Linked())
+		if s.place.Link.In(&c.busy) != (s.state == starting || s.state == tending || s.state == stopping) {
+			fail("invariant 2: slot %d is %s, in the busy list: %t", i, s.state, s.place.Link.In(&c.busy))
 		}
-		if isDown := s.state == vacant || s.state == backingOff; s.down.Linked() != isDown || (s.inc == nil) != isDown {
-			fail("invariant 2: slot %d is %s, down: %t, has a worker: %t", i, s.state, s.down.Linked(), s.inc != nil)
+		if isDown := s.state == vacant || s.state == backingOff; c.isDown(s) != isDown || (s.inc == nil) != isDown {
+			fail("invariant 2: slot %d is %s, down: %t, has a worker: %t", i, s.state, c.isDown(s), s.inc != nil)
 		}
 		if s.inc != nil && s.inc.word.Load().Resident() != (s.state == resident) {
 			fail("invariant 2: slot %d is %s, its word is %b", i, s.state, s.inc.word.Load())
+		}
+		if (s.loan != nil) != (s.state == leased) {
+			fail("invariant 14: slot %d is %s, lent: %t", i, s.state, s.loan != nil)
 		}
 		if s.inc != nil && (s.inc.detached || s.inc.gone || s.inc.slot != s) {
 			fail("slot %d holds a worker that is not its own", i)
@@ -75,8 +78,8 @@ func (c *core) check() error {
 			continue
 		}
 		counts[resident]--
-		if s := inc.slot; s.state != resident || s.inc != inc || inc.stripe != uint32(i) {
-			fail("invariant 1: stripe %d has a worker of slot %d that is %s", i, s.index, s.state)
+		if s := inc.slot; s.state != resident || s.inc != inc || int(inc.stripe) != i {
+			fail("invariant 1: stripe %d has a worker of slot %d that is %s", i, s.index(), s.state)
 		}
 	}
 	if counts[resident] != 0 {

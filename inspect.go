@@ -135,23 +135,21 @@ func (c *core) inspect() (info PoolInfo) {
 
 func (s *slot) inspect(now time.Time) SlotInfo {
 	info := SlotInfo{
-		Index: s.index, State: slotWords[s.state], Incarnation: s.made,
-		Failures: s.streak, LastError: s.lastError,
+		Index: s.index(), State: slotWords[s.state], Incarnation: s.made,
+		Failures: s.before().streak, LastError: s.before().lastError,
 	}
 	if s.state == backingOff {
-		info.RetryIn = max(0, s.notBefore.Sub(now))
+		info.RetryIn = max(0, s.before().notBefore.Sub(now))
 	}
 	if inc := s.inc; inc != nil {
 		info.Uses = inc.uses
-		if !inc.born.IsZero() {
-			info.Age = now.Sub(inc.born)
-		}
+		info.Age = inc.age(now)
 	}
-	if s.held {
-		if w := s.inc.word.Load(); !s.seen.lease.Same(w) {
-			s.seen = sighting{lease: w, first: now}
+	if loan := s.loan; loan != nil {
+		if w := s.inc.word.Load(); !loan.seen.lease.Same(w) {
+			loan.seen = sighting{lease: w, first: now}
 		}
-		info.Lease = &LeaseInfo{Owner: s.owner, Age: now.Sub(s.seen.first), Ended: !s.seen.ended.IsZero()}
+		info.Lease = &LeaseInfo{Owner: loan.owner, Age: now.Sub(loan.seen.first), Ended: !loan.seen.ended.IsZero()}
 	}
 	return info
 }

@@ -33,7 +33,7 @@ func (l Lease[W]) Slot() Slot {
 	if l.lease.inc == nil {
 		return Slot{}
 	}
-	return l.lease.inc.id
+	return l.lease.inc.id()
 }
 
 // Checkin returns the worker to the pool. It never blocks, not on Reset either,

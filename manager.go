@@ -47,17 +47,16 @@ func (c *core) sweepAll() (next time.Time) {
 			more = from+sweepAtOnce < len(c.slots)
 			for _, s := range c.slots[min(from, len(c.slots)):min(from+sweepAtOnce, len(c.slots))] {
 				if s.state == resident {
-					w, watch, gone := c.glance(s.inc)
-					if watch && !gone && !c.holds() && !s.seen.lease.Same(w) {
-						s.seen = sighting{lease: w, first: now}
+					watch, brief := c.glance(s.inc, now)
+					if brief {
 						found, fresh = true, true
 						continue
 					}
-					if watch { // a lease that lasts is no matter for the fast path
+					if watch {
 						c.recall(s)
 					}
 				}
-				if s.state == leased && (s.done != nil || c.holds()) {
+				if c.tracked(s) {
 					found = true
 					fresh = c.look(s, now, &next) || fresh
 				}
@@ -101,9 +100,14 @@ func (c *core) nextSweep(now time.Time, found, fresh bool) time.Time {
 	return now.Add(c.interval)
 }
 
+// tracked reports whether the slot has a lease that has to be looked at.
+func (c *core) tracked(s *slot) bool {
+	return s.loan != nil && (s.loan.done != nil || c.holds())
+}
+
 func (c *core) anyTracked() bool {
 	for _, s := range c.slots {
-		if s.state == leased && (s.done != nil || c.holds()) {
+		if c.tracked(s) {
 			return true
 		}
 	}
@@ -115,12 +119,13 @@ func (c *core) anyTracked() bool {
 // checkout, so a lease's age counts from when it was first seen: never early,
 // late by a sweep at most.
 func (c *core) look(s *slot, now time.Time, next *time.Time) (fresh bool) {
-	seen := &s.seen
+	loan := s.loan
+	seen := &loan.seen
 	if w := s.inc.word.Load(); !seen.lease.Same(w) {
 		*seen = sighting{lease: w, first: now}
 		fresh = true
 	}
-	if seen.ended.IsZero() && s.done != nil && closed(s.done) {
+	if seen.ended.IsZero() && loan.done != nil && closed(loan.done) {
 		seen.ended = now
 	}
 	if !seen.ended.IsZero() {
@@ -146,7 +151,7 @@ func (c *core) look(s *slot, now time.Time, next *time.Time) (fresh bool) {
 			return fresh
 		}
 		seen.warned = true
-		c.publish(Event{Kind: EventLeaseOverdue, Slot: s.inc.id, Owner: s.owner, Elapsed: now.Sub(seen.first)})
+		c.publish(Event{Kind: EventLeaseOverdue, Slot: s.inc.id(), Owner: loan.owner, Elapsed: now.Sub(seen.first)})
 	}
 	return fresh
 }
@@ -179,7 +184,7 @@ func (c *core) linger(s *slot, now time.Time) {
 		}
 		return
 	}
-	s.idleSince = now
+	s.idleSince = c.instant(now)
 	due := now.Add(c.opts.OverflowLinger)
 	if c.lingerAt.IsZero() || due.Before(c.lingerAt) {
 		c.lingerAt = due
@@ -219,14 +224,14 @@ func (c *core) retireSurplus(now time.Time) time.Time {
 			continue
 		}
 		since := c.surplusAt
-		if s.idleSince.After(since) {
-			since = s.idleSince
+		if idle := c.time(s.idleSince); idle.After(since) {
+			since = idle
 		}
 		if due := since.Add(c.opts.OverflowLinger); now.Before(due) {
 			next = earliest(next, due)
 			continue
 		}
-		c.idle.Remove(&s.idle)
+		c.idle.Remove(&s.place)
 		c.hit(hatch.Manager, hatch.Retire)
 		c.dismiss(s.inc, restart.Orderly, nil)
 	}

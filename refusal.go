@@ -37,13 +37,14 @@ func (c *core) nextAttempt(now time.Time) (next time.Time) {
 		_, room := c.openings()
 		for i := range c.down {
 			for n := range c.down[i].All() {
-				if i == 1 && (room == 0 || n.Value.index >= c.limit()) {
+				if i == 1 && (room == 0 || n.Value.Value.index() >= c.limit()) {
 					continue // nobody starts a worker there
 				}
-				if !now.Before(n.Value.notBefore) {
+				notBefore := n.Value.Value.before().notBefore
+				if !now.Before(notBefore) {
 					return now
 				}
-				next = earliest(next, n.Value.notBefore)
+				next = earliest(next, notBefore)
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"github.com/pooltender/pool/internal/word"
@@ -48,7 +49,12 @@ type residence struct {
 // stripe is a place for one resident worker, on a cache line of its own.
 type stripe struct {
 	worker atomic.Pointer[incarnation] // written under core.mu
-	_      [cacheLine - 8]byte
+	// Guarded by core.mu.
+	settled word.Word // with which the worker became resident
+	seen    word.Word // the lease that the manager saw last
+	first   instant   // when it saw it first
+
+	_ [cacheLine - 32]byte
 }
 
 const (
@@ -141,7 +147,7 @@ func (c *core) bind(l lease, done <-chan struct{}, terms *Terms) lease {
 			return
 		}
 		l.word = l.word.Recall()
-		s.done, s.owner = done, terms.Owner
+		s.loan.done, s.loan.owner = done, terms.Owner
 		c.watchLease(done)
 	})
 	if !live {
@@ -188,7 +194,7 @@ func identity(c <-chan struct{}) *byte { return *(**byte)(unsafe.Pointer(&c)) }
 // reside makes a worker resident that has come back from a client, if that is
 // possible and there is a place. The lock is held.
 func (c *core) reside(s *slot) bool {
-	if !c.lendsFreely() || s.index >= c.goal || s.inc.binding || c.counts[resident] >= int(c.places) {
+	if !c.lendsFreely() || s.index() >= c.goal || s.inc.binding || c.counts[resident] >= int(c.places) {
 		return false
 	}
 	i := home(c.places)
@@ -198,11 +204,12 @@ func (c *core) reside(s *slot) bool {
 		}
 	}
 	inc := s.inc
-	inc.stripe = i
+	inc.stripe = uint8(i)
 	inc.client.clear()
-	inc.settled = inc.word.Load().Reside(!c.parked)
-	inc.word.Store(inc.settled)
-	c.stripes[i].worker.Store(inc)
+	st := &c.stripes[i]
+	st.settled, st.seen = inc.word.Load().Reside(!c.parked), 0
+	inc.word.Store(st.settled)
+	st.worker.Store(inc)
 	if c.counts[resident] == 0 {
 		c.spread.Store(c.places)
 	}
@@ -226,11 +233,11 @@ func (c *core) recall(s *slot) {
 	}
 	c.withdraw(s.inc)
 	c.counts[resident]--
-	if s.held {
+	if s.loan != nil {
 		s.state = leased
 	} else {
 		s.state = idling
-		c.idle.Add(&s.idle)
+		c.idle.Add(&s.place)
 	}
 	c.counts[s.state]++
 }
@@ -247,16 +254,21 @@ func (c *core) withdraw(inc *incarnation) {
 			break
 		}
 	}
-	c.stripes[inc.stripe].worker.Store(nil)
-	begun := w.Leases(inc.settled)
+	st := &c.stripes[inc.stripe]
+	st.worker.Store(nil)
+	begun := w.Leases(st.settled)
 	inc.uses += begun
 	c.checkouts += begun
-	if s := inc.slot; w.Leased() {
-		s.held = true
+	if w.Leased() {
+		loan := c.newLoan()
 		if w.Bound() {
-			s.done, s.owner = inc.client.get()
+			loan.done, loan.owner = inc.client.get()
+		}
+		if st.seen.Same(w) {
+			loan.seen = sighting{lease: w, first: c.time(st.first)}
 		}
 		inc.binding = w.Binding()
+		inc.slot.loan = loan
 	}
 }
 
@@ -300,22 +312,30 @@ func (c *core) takeIdle() *slot {
 	return nil
 }
 
-// glance looks at a resident worker without recalling it. It reports whether the
-// manager has to watch its lease; gone: the client's context has ended. What it
-// reads belongs together if the word was the same before and after; if not, the
-// lease has only just begun, and there is time for it at the next glance.
-func (c *core) glance(inc *incarnation) (w word.Word, watch, gone bool) {
-	w = inc.word.Load()
+// glance looks at a resident worker without recalling it, and reports whether
+// its lease has to be looked at under the lock. A lease that the manager sees
+// for the first time is brief, as far as it knows, and stays where it is unless
+// its client is gone; one that lasts is no matter for the fast path.
+//
+// What is read of the record belongs to the lease if the word was the same
+// before and after. If not, that lease has only just begun, and will be seen.
+func (c *core) glance(inc *incarnation, now time.Time) (watch, brief bool) {
+	w := inc.word.Load()
 	if !w.Leased() || !w.Bound() && !c.holds() {
-		return w, false, false
+		return false, false
+	}
+	st := &c.stripes[inc.stripe]
+	if c.holds() || st.seen.Same(w) {
+		return true, false
 	}
 	if w.Bound() {
 		done, _ := inc.client.get()
-		if inc.word.Load() == w {
-			gone = closed(done)
+		if inc.word.Load() == w && closed(done) {
+			return true, false
 		}
 	}
-	return w, true, gone
+	st.seen, st.first = w, c.instant(now)
+	return true, true
 }
 
 func closed(done <-chan struct{}) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/pooltender/pool/internal/idle"
@@ -35,17 +36,31 @@ func (s slotState) String() string { return string(slotWords[s]) }
 // live reports whether a worker of this state is up.
 func (s slotState) live() bool { return s == idling || s == leased || s == tending || s == resident }
 
-// slot is the pool's numbered place for a worker. Its fields but core and index
-// are guarded by core.mu.
+// slot is the pool's numbered place for a worker. Its fields but core are
+// guarded by core.mu. There may be a million, so what not all of them need is
+// kept apart.
 type slot struct {
-	core  *core
-	index int
+	core *core
+	inc  *incarnation
+	loan *loan // while a lease is live that the lock knows of: not while resident
+	past *past // nil: no worker has ended here yet
 
-	state slotState
-	inc   *incarnation
+	state     slotState
+	tried     uint32  // the epoch in which the first attempt of this slot has ended
+	made      uint64  // incarnations so far
+	idleSince instant // 0: unknown, because there was no surplus when it came back
 
-	// The lease, while leased.
-	held    bool            // the lease is live; false while whoever ended it decides about the worker
+	place place // in the idle set, or its Link in busy or down: in none while leased or resident
+}
+
+// place is where a slot stands in one of the lists.
+type place = idle.Node[*slot]
+
+func (s *slot) index() int { return s.place.Index }
+
+// loan is what the pool knows of a lease. The pool keeps loans for the next
+// leases, so that a checkout does not allocate.
+type loan struct {
 	done    <-chan struct{} // of the client's context; nil: nothing to sweep
 	owner   string
 	context *leaseContext // what Lease.Context made
@@ -53,23 +68,13 @@ type slot struct {
 	offer   uint64        // under which number
 	since   time.Time     // set only while somebody watches leases
 	seen    sighting
-
-	// What survives the worker.
-	made      uint64 // incarnations so far
-	streak    int    // failures in a row
-	notBefore time.Time
-	emptied   time.Time // when its last worker had ended
-	tried     uint64    // the epoch in which the first attempt of this slot has ended
-	lastError error
-
-	idleSince time.Time // zero: unknown, because there was no surplus when it came back
-	idle      idle.Node[*slot]
-	busy      list.Node[*slot]
-	down      list.Node[*slot]
+	next    *loan // of those kept
 }
 
-// sighting is what the manager has seen of a lease. It is of no use when the
-// generation has moved.
+// keptLoans is how many loans a pool keeps that are in no use.
+const keptLoans = 1024
+
+// sighting is what the manager has seen of a lease.
 type sighting struct {
 	lease  word.Word
 	first  time.Time // first seen
@@ -77,16 +82,67 @@ type sighting struct {
 	warned bool
 }
 
+// past is what is known of the workers that ended in a slot.
+type past struct {
+	streak    int // failures in a row
+	notBefore time.Time
+	emptied   time.Time // when the last one had ended
+	lastError error
+}
+
+// before returns the past for reading.
+func (s *slot) before() past {
+	if s.past == nil {
+		return past{}
+	}
+	return *s.past
+}
+
+// history returns the past for writing.
+func (s *slot) history() *past {
+	if s.past == nil {
+		s.past = new(past)
+	}
+	return s.past
+}
+
+// pardon lets the next start of the slot begin at once.
+func (s *slot) pardon() {
+	if s.past != nil {
+		s.past.notBefore = time.Time{}
+	}
+}
+
+// instant is a time in one machine word: nanoseconds of the pool's age, and 1.
+// 0 is the zero time.
+type instant int64
+
+func (c *core) instant(t time.Time) instant {
+	if t.IsZero() {
+		return 0
+	}
+	return instant(t.Sub(c.born)) + 1
+}
+
+func (c *core) time(i instant) time.Time {
+	if i == 0 {
+		return time.Time{}
+	}
+	return c.born.Add(time.Duration(i - 1))
+}
+
 // hook names a hook of an incarnation.
-type hook string
+type hook uint8
 
 const (
-	noHook    hook = ""
-	hookStart hook = "start"
-	hookRun   hook = "run"
-	hookReset hook = "reset"
-	hookStop  hook = "stop"
+	noHook hook = iota
+	hookStart
+	hookRun
+	hookReset
+	hookStop
 )
+
+func (h hook) String() string { return [...]string{"", "start", "run", "reset", "stop"}[h] }
 
 // incarnation is one worker of a slot, from the moment its start is decided
 // until everything of it has ended. Its record is the truth from which a new
@@ -98,42 +154,65 @@ type incarnation struct {
 	// beginning and every end of one, and never goes back. A lease is live as
 	// long as it is the word's (invariants 1, 5, 14). While the worker is not
 	// resident it is written under core.mu alone.
-	word   word.Atomic
-	client client // written by the client that has claimed the resident worker
-	slot   *slot
-	id     Slot
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	worker any // written before the start is reported, then constant
+	word     word.Atomic
+	client   client // written by the client that has claimed the resident worker
+	worker   any    // written before the start is reported, then constant
+	slot     *slot
+	lifetime atomic.Pointer[lifetime] // see life
 
 	// Guarded by core.mu.
-	stripe     uint32             // where it is resident
-	settled    word.Word          // with which it became so
-	binding    bool               // recalled while a client was about to bind its lease
-	epoch      uint64             // in which it was launched
-	launched   bool               // its goroutine exists
-	delivered  bool               // Start returned a worker: Stop is owed
-	owed       bool               // a permit is held
-	hook       hook               // what runs now, beside Run
-	cancelHook context.CancelFunc // of Reset, while it runs
-	running    bool               // Run runs
-	over       bool               // crashed or told to end; there is no way back
-	crashed    bool
-	stopping   bool // Stop has been called, or needs not be
-	gone       bool // nothing of it runs any more
-	detached   bool // its slot has gone on without it
-
-	began    time.Time // Start was called
-	born     time.Time // Start returned
-	deadline time.Time // of what runs now: the start, the hook, or the end
-	uses     uint64    // leases
-	served   bool      // a lease was completed by Checkin
+	fate     *fate
+	number   uint64  // among those of its slot, from 1
+	born     instant // Start returned; before that: it was called
+	deadline instant // of what runs now: the start, the hook, or the end
+	uses     uint64  // leases
+	attempt  uint32  // see Slot
+	epoch    uint32  // in which it was launched
+	hook     hook    // what runs now, beside Run
 	ending   restart.Ending
-	proven   bool
-	err      error      // why it ended, where there is an error to tell
-	stopErr  error      // what Stop said
-	ends     []leaseEnd // of leases that were not plainly checked in, newest last
-	zombie   list.Node[*incarnation]
+	stripe   uint8 // where it is resident
+	binding  bool  // recalled while a client was about to bind its lease
+	launched bool  // its goroutine exists
+	// Start returned a worker: Stop is owed.
+	delivered bool
+	owed      bool // a permit is held
+	running   bool // Run runs
+	served    bool // a lease was completed by Checkin
+	over      bool // crashed or told to end; there is no way back
+	crashed   bool
+	proven    bool // as it was when it was over
+	stopping  bool // Stop has been called, or needs not be
+	gone      bool // nothing of it runs any more
+	detached  bool // its slot has gone on without it
+}
+
+// fate is what does not befall every worker.
+type fate struct {
+	cancelHook context.CancelFunc // of Reset, while it runs
+	err        error              // why it ended, where there is an error to tell
+	stopErr    error              // what Stop said
+	ends       []leaseEnd         // of leases that were not plainly checked in, newest last
+	zombie     list.Node[*incarnation]
+}
+
+// told returns the fate for reading.
+func (inc *incarnation) told() *fate {
+	if inc.fate == nil {
+		return new(fate)
+	}
+	return inc.fate
+}
+
+// befalls returns the fate for writing.
+func (inc *incarnation) befalls() *fate {
+	if inc.fate == nil {
+		inc.fate = &fate{zombie: list.Node[*incarnation]{Value: inc}}
+	}
+	return inc.fate
+}
+
+func (inc *incarnation) id() Slot {
+	return Slot{Pool: inc.slot.core.name, Index: inc.slot.index(), Incarnation: inc.number, Attempt: int(inc.attempt)}
 }
 
 // leaseEnd is how a lease of an incarnation ended.
@@ -149,18 +228,19 @@ const rememberedEnds = 8
 
 // remember keeps how a lease ended, for Lease.Err.
 func (inc *incarnation) remember(end leaseEnd) {
-	if n := len(inc.ends); n > 0 && inc.ends[n-1].lease.Same(end.lease) {
-		inc.ends = inc.ends[:n-1]
+	f := inc.befalls()
+	if n := len(f.ends); n > 0 && f.ends[n-1].lease.Same(end.lease) {
+		f.ends = f.ends[:n-1]
 	}
-	if len(inc.ends) == rememberedEnds {
-		inc.ends = slices.Delete(inc.ends, 0, 1)
+	if len(f.ends) == rememberedEnds {
+		f.ends = slices.Delete(f.ends, 0, 1)
 	}
-	inc.ends = append(inc.ends, end)
+	f.ends = append(f.ends, end)
 }
 
 // endOf returns how the lease of a word ended, if that is remembered.
 func (inc *incarnation) endOf(lease word.Word) leaseEnd {
-	for _, end := range inc.ends {
+	for _, end := range inc.told().ends {
 		if end.lease.Same(lease) {
 			return end
 		}
@@ -175,29 +255,38 @@ func (inc *incarnation) nextWord() word.Word {
 	return w
 }
 
+// age is how long the worker has been up; 0: it is not yet.
+func (inc *incarnation) age(now time.Time) time.Duration {
+	if !inc.delivered {
+		return 0
+	}
+	return now.Sub(inc.slot.core.time(inc.born))
+}
+
 func (inc *incarnation) isProven(now time.Time) bool {
-	return inc.served || (!inc.born.IsZero() && now.Sub(inc.born) >= healthyAfter)
+	return inc.served || inc.age(now) >= healthyAfter
 }
 
 func (c *core) newSlot(index int) *slot {
-	s := &slot{core: c, index: index}
+	s := &slot{core: c}
+	s.place.Index = index
 	s.unlink()
 	return s
 }
 
-// unlink gives the slot fresh nodes, in no list.
+// unlink gives the slot a fresh node, in no list.
 func (s *slot) unlink() {
-	s.idle = idle.Node[*slot]{Value: s, Index: s.index}
-	s.busy = list.Node[*slot]{Value: s}
-	s.down = list.Node[*slot]{Value: s}
+	s.place = idle.Node[*slot]{Value: s, Index: s.index()}
+	s.place.Link.Value = &s.place
 }
 
 // grow makes slots up to the limit.
 func (c *core) grow() {
+	c.slots = slices.Grow(c.slots, max(0, c.limit()-len(c.slots)))
 	for n := len(c.slots); n < c.limit(); n++ {
 		if n < cap(c.slots) && c.slots[:n+1][n] != nil {
-			c.slots = c.slots[:n+1]            // it was there before: its incarnations go on counting
-			c.slots[n].notBefore = time.Time{} // it may have missed a pardon
+			c.slots = c.slots[:n+1] // it was there before: its incarnations go on counting
+			c.slots[n].pardon()     // it may have missed that of the others
 		} else {
 			c.slots = append(c.slots, c.newSlot(n))
 		}
@@ -234,7 +323,7 @@ func (c *core) highestFirst() iter.Seq[*slot] {
 // dueSlots counts the slots in which a worker could be started now.
 func (c *core) dueSlots(now time.Time) (n int) {
 	for _, s := range c.slots {
-		if s.inc == nil && s.index < c.limit() && !now.Before(s.notBefore) {
+		if s.inc == nil && s.index() < c.limit() && !now.Before(s.before().notBefore) {
 			n++
 		}
 	}
@@ -247,9 +336,9 @@ func (c *core) to(s *slot, state slotState) {
 	c.recall(s)
 	switch s.state {
 	case idling:
-		c.idle.Remove(&s.idle)
+		c.idle.Remove(&s.place)
 	case starting, tending, stopping:
-		c.busy.Remove(&s.busy)
+		c.busy.Remove(&s.place.Link)
 	case vacant, backingOff:
 		c.getUp(s)
 	}
@@ -259,9 +348,9 @@ func (c *core) to(s *slot, state slotState) {
 	s.state = state
 	switch state {
 	case idling:
-		c.idle.Add(&s.idle)
+		c.idle.Add(&s.place)
 	case starting, tending, stopping:
-		c.busy.PushBack(&s.busy)
+		c.busy.PushBack(&s.place.Link)
 	case vacant, backingOff:
 		c.lieDown(s)
 	}
@@ -295,15 +384,20 @@ func (c *core) assess(now time.Time) {
 }
 
 func (c *core) lieDown(s *slot) {
-	if s.index < c.goal {
-		c.down[0].PushBack(&s.down)
+	if s.index() < c.goal {
+		c.down[0].PushBack(&s.place.Link)
 	} else {
-		c.down[1].PushBack(&s.down)
+		c.down[1].PushBack(&s.place.Link)
 	}
 }
 
+// isDown reports whether the slot is in one of the two lists of those that are.
+func (c *core) isDown(s *slot) bool {
+	return s.place.Link.In(&c.down[0]) || s.place.Link.In(&c.down[1])
+}
+
 func (c *core) getUp(s *slot) {
-	if !c.down[0].Remove(&s.down) {
-		c.down[1].Remove(&s.down)
+	if !c.down[0].Remove(&s.place.Link) {
+		c.down[1].Remove(&s.place.Link)
 	}
 }

@@ -48,10 +48,10 @@ func (c *core) supervise(now time.Time) (next time.Time) {
 func (c *core) checkDeadlines(now time.Time) {
 	c.busyAlarm = time.Time{}
 	for n := range c.busy.All() {
-		s := n.Value
+		s := n.Value.Value
 		inc := s.inc
-		if inc.deadline.IsZero() || now.Before(inc.deadline) {
-			c.busyAlarm = earliest(c.busyAlarm, inc.deadline)
+		if due := c.time(inc.deadline); due.IsZero() || now.Before(due) {
+			c.busyAlarm = earliest(c.busyAlarm, due)
 			continue
 		}
 		switch {
@@ -60,9 +60,9 @@ func (c *core) checkDeadlines(now time.Time) {
 		case s.state == starting:
 			err := overtime("StartTimeout", c.opts.StartTimeout)
 			inc.cancel(err)
-			c.startFailed(inc, &StartError{Slot: inc.id, Err: err}, now)
+			c.startFailed(inc, &StartError{Slot: inc.id(), Err: err}, now)
 		case s.state == tending:
-			c.crash(inc, &CrashError{Slot: inc.id, Hook: string(hookReset), Err: overtime("CheckTimeout", c.opts.CheckTimeout)})
+			c.crash(inc, &CrashError{Slot: inc.id(), Hook: hookReset.String(), Err: overtime("CheckTimeout", c.opts.CheckTimeout)})
 		}
 	}
 }
@@ -105,7 +105,7 @@ func (c *core) hasStarted() bool {
 	if c.sync {
 		return c.live() >= c.goal
 	}
-	for c.untried < min(c.goal, len(c.slots)) && c.slots[c.untried].tried == c.epoch {
+	for c.untried < min(c.goal, len(c.slots)) && c.slots[c.untried].tried == uint32(c.epoch) {
 		c.untried++
 	}
 	// A slot in its backoff is not wanted any more when another has the worker.
@@ -125,7 +125,7 @@ func (c *core) provenLive(now time.Time) bool {
 func (c *core) nextProof() (at time.Time) {
 	for _, s := range c.slots {
 		if s.state.live() {
-			at = earliest(at, s.inc.born.Add(healthyAfter))
+			at = earliest(at, c.time(s.inc.born).Add(healthyAfter))
 		}
 	}
 	return at
@@ -156,7 +156,7 @@ func (c *core) unready(now time.Time) {
 // relapse costs one start a slot, not a storm.
 func (c *core) leaveCrashLoop() {
 	for _, s := range c.slots {
-		s.notBefore = time.Time{}
+		s.pardon()
 	}
 	c.probe = nil
 	c.ramp = true
@@ -208,7 +208,7 @@ func (c *core) startWorkers(now time.Time) (next time.Time) {
 		if base == 0 {
 			break
 		}
-		if s := n.Value; !now.Before(s.notBefore) {
+		if s := n.Value.Value; !now.Before(s.before().notBefore) {
 			if c.permits >= permits {
 				return next // whoever returns a permit comes back here
 			}
@@ -218,22 +218,22 @@ func (c *core) startWorkers(now time.Time) (next time.Time) {
 	}
 	for _, down := range []int{0, 1} {
 		for n := range c.down[down].All() {
-			s := n.Value
-			if s.index >= c.limit() {
+			s := n.Value.Value
+			if s.index() >= c.limit() {
 				c.relabel(s, vacant)
 				continue // left over from a Resize down
 			}
 			if down == 0 && base > 0 {
 				base--
 				c.relabel(s, backingOff)
-				next = earliest(next, s.notBefore)
+				next = earliest(next, s.before().notBefore)
 				continue
 			}
 			c.relabel(s, vacant) // not wanted for the goal
 			switch {
 			case extra <= 0 || c.queue.Len() <= c.permits:
-			case now.Before(s.notBefore):
-				next = earliest(next, s.notBefore)
+			case now.Before(s.before().notBefore):
+				next = earliest(next, s.before().notBefore)
 			case c.permits >= permits:
 				return next
 			default:
@@ -274,7 +274,7 @@ func (c *core) probeWorker(now time.Time) (next time.Time) {
 func (c *core) longestNotTried() (longest *slot) {
 	for i := range c.down {
 		for n := range c.down[i].All() {
-			if s := n.Value; s.index < c.limit() && (longest == nil || s.emptied.Before(longest.emptied)) {
+			if s := n.Value.Value; s.index() < c.limit() && (longest == nil || s.before().emptied.Before(longest.before().emptied)) {
 				longest = s
 			}
 		}

@@ -19,7 +19,7 @@ type waiter struct {
 	wake  chan struct{} // of capacity 1: there is something to look at, or there was
 	done  <-chan struct{}
 	terms *Terms
-	since time.Duration // see core.clock; 0: the manager has yet to see it. Guarded by core.mu
+	since instant       // 0: the manager has yet to see it. Guarded by core.mu
 	offer atomic.Uint64 // the one that stands; 0: none. Set under core.mu
 	inc   *incarnation  // what is offered: its lease of this word; written under core.mu while no offer stands
 	word  word.Word
@@ -37,11 +37,8 @@ func (c *core) waitedFor(w *waiter, now time.Time) time.Duration {
 	if w.since == 0 {
 		return 0
 	}
-	return c.clock(now) - w.since
+	return now.Sub(c.time(w.since))
 }
-
-// clock is how old the pool is, and never 0.
-func (c *core) clock(now time.Time) time.Duration { return now.Sub(c.born) + 1 }
 
 // seeWaiters notes since when the latest waiters have waited.
 func (c *core) seeWaiters(now time.Time) {
@@ -50,7 +47,7 @@ func (c *core) seeWaiters(now time.Time) {
 		if w.Value.since != 0 {
 			break
 		}
-		w.Value.since = c.clock(now)
+		w.Value.since = c.instant(now)
 	}
 }
 
@@ -156,7 +153,7 @@ func (c *core) enqueue(done <-chan struct{}, terms *Terms) *waiter {
 	w.done, w.terms = done, terms
 	if c.unseen < seenAtOnce {
 		c.unseen++
-		w.since = c.clock(time.Now())
+		w.since = c.instant(time.Now())
 	}
 	c.settle() // invariants 8 and 9: from here on whoever comes or goes does so under the lock
 	c.queue.Push(&w.node)
@@ -180,7 +177,7 @@ func (c *core) hurry() {
 func (c *core) offerTo(w *waiter, s *slot) {
 	l := c.lend(s, nil, w.done, w.terms.Owner)
 	w.inc, w.word = l.inc, l.word
-	s.served, s.offer = w, c.offer(w)
+	s.loan.served, s.loan.offer = w, c.offer(w)
 }
 
 // refuse ends the waiting of a waiter that is out of the queue already.
@@ -210,8 +207,8 @@ func (c *core) offer(w *waiter) uint64 {
 // late accept an old one in place of the one that stands, nor is the waiter
 // found here another's by now.
 func (c *core) takeBack(s *slot) bool {
-	w := s.served
-	if w == nil || !w.offer.CompareAndSwap(s.offer, 0) {
+	w := s.loan.served
+	if w == nil || !w.offer.CompareAndSwap(s.loan.offer, 0) {
 		return false
 	}
 	w.inc = nil

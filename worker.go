@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"math"
 	"runtime/debug"
 	"runtime/pprof"
 	"strconv"
@@ -72,24 +73,20 @@ func (c *core) launch(s *slot, now time.Time) {
 	}
 	s.made++
 	inc := &incarnation{
-		slot:     s,
-		epoch:    c.epoch,
-		id:       Slot{Pool: c.name, Index: s.index, Incarnation: s.made, Attempt: s.streak + 1},
-		hook:     hookStart,
-		owed:     true,
-		began:    now,
-		deadline: after(now, c.opts.StartTimeout),
+		slot:    s,
+		epoch:   uint32(c.epoch),
+		number:  s.made,
+		attempt: uint32(min(s.before().streak+1, math.MaxUint32)),
+		hook:    hookStart,
+		owed:    true,
+		born:    c.instant(now),
 	}
-	inc.zombie.Value = inc
-	// The life of a worker is cut off from everybody else's; its parents have
-	// no methods of the user's that a cancel could call.
-	life := context.WithValue(c.registry.base, slotKey{}, inc.id)
-	inc.ctx, inc.cancel = context.WithCancelCause(life)
+	deadline := after(now, c.opts.StartTimeout)
+	inc.deadline = c.instant(deadline)
 	s.inc = inc
-	s.seen = sighting{}
 	c.permits++
 	c.to(s, starting)
-	c.alarm(inc.deadline)
+	c.alarm(deadline)
 	c.hit(hatch.Supervisor, hatch.Start)
 	go c.start(inc)
 	inc.launched = true
@@ -99,18 +96,18 @@ func (c *core) launch(s *slot, now time.Time) {
 // start is the goroutine of a worker: Start, and then Run.
 func (c *core) start(inc *incarnation) {
 	c.perform(inc,
-		func() (err error) { inc.worker, err = c.hooks.start(inc.ctx); return err },
+		func() (err error) { inc.worker, err = c.hooks.start(inc.life()); return err },
 		func(o outcome) bool { return c.started(inc, o) && c.hooks.run != nil },
 		func() { c.run(inc) })
 }
 
 // label lets a goroutine dump or a profile say which worker a goroutine is.
 func (c *core) label(inc *incarnation) {
-	pprof.SetGoroutineLabels(pprof.WithLabels(inc.ctx, pprof.Labels(
+	pprof.SetGoroutineLabels(pprof.WithLabels(c.registry.base, pprof.Labels(
 		"pool", c.name,
 		"instance", c.instance,
-		"slot", strconv.Itoa(inc.id.Index),
-		"incarnation", strconv.FormatUint(inc.id.Incarnation, 10),
+		"slot", strconv.Itoa(inc.slot.index()),
+		"incarnation", strconv.FormatUint(inc.number, 10),
 	)))
 }
 
@@ -121,13 +118,14 @@ func (c *core) started(inc *incarnation, o outcome) bool {
 	c.returnPermit(inc)
 	if o.failed() {
 		if !inc.over {
-			c.startFailed(inc, &StartError{inc.id, o.err, o.panicked, o.stack, o.exit}, now)
+			c.startFailed(inc, &StartError{inc.id(), o.err, o.panicked, o.stack, o.exit}, now)
 		}
 		c.advance(inc)
 		return false
 	}
+	elapsed := now.Sub(c.time(inc.born))
 	inc.delivered = true
-	inc.born = now
+	inc.born = c.instant(now)
 	if inc.over { // too late: told to end, or detached as a zombie
 		if !inc.detached {
 			c.to(inc.slot, stopping)
@@ -142,7 +140,7 @@ func (c *core) started(inc *incarnation, o outcome) bool {
 		c.restarts++
 	}
 	c.to(s, tending) // live, and not yet to be lent
-	c.publish(Event{Kind: EventWorkerStarted, Slot: inc.id, Elapsed: now.Sub(inc.began)})
+	c.publish(Event{Kind: EventWorkerStarted, Slot: inc.id(), Elapsed: elapsed})
 	c.comeBack(s, false)
 	poke(c.supervisor)
 	return true
@@ -151,7 +149,7 @@ func (c *core) started(inc *incarnation, o outcome) bool {
 // startFailed records a start that failed or took too long.
 func (c *core) startFailed(inc *incarnation, err *StartError, now time.Time) {
 	c.noteError(inc.slot, err)
-	c.publish(Event{Kind: EventStartFailed, Slot: inc.id, Err: err, Elapsed: now.Sub(inc.began)})
+	c.publish(Event{Kind: EventStartFailed, Slot: inc.id(), Err: err, Elapsed: now.Sub(c.time(inc.born))})
 	c.finish(inc, restart.StartFailed, err)
 	if c.sync && c.state == StateStarting {
 		c.abort(err)
@@ -161,11 +159,11 @@ func (c *core) startFailed(inc *incarnation, err *StartError, now time.Time) {
 // run is the worker's own time, on the goroutine that started it.
 func (c *core) run(inc *incarnation) {
 	c.perform(inc,
-		func() error { return c.hooks.run(inc.worker, inc.ctx) },
+		func() error { return c.hooks.run(inc.worker, inc.life()) },
 		func(o outcome) bool {
 			inc.running = false
 			if !inc.over {
-				c.crash(inc, &CrashError{inc.id, "run", o.err, o.panicked, o.stack, o.exit})
+				c.crash(inc, &CrashError{inc.id(), "run", o.err, o.panicked, o.stack, o.exit})
 			}
 			c.advance(inc)
 			return false
@@ -181,7 +179,7 @@ func (c *core) crash(inc *incarnation, err *CrashError) {
 	now := time.Now()
 	c.crashes++
 	c.noteError(s, err)
-	c.publish(Event{Kind: EventWorkerCrashed, Slot: inc.id, Err: err, Elapsed: now.Sub(inc.born)})
+	c.publish(Event{Kind: EventWorkerCrashed, Slot: inc.id(), Err: err, Elapsed: inc.age(now)})
 	if s.state == leased {
 		c.revoke(s, EndCrashed, err)
 	}
@@ -205,14 +203,16 @@ func (c *core) returnPermit(inc *incarnation) {
 // tend runs Reset on a goroutine of the pool. The worker is live, and not idle.
 func (c *core) tend(inc *incarnation) {
 	inc.hook = hookReset
-	inc.deadline = after(time.Now(), c.opts.CheckTimeout)
+	deadline := after(time.Now(), c.opts.CheckTimeout)
+	inc.deadline = c.instant(deadline)
 	c.to(inc.slot, tending)
-	c.alarm(inc.deadline)
+	c.alarm(deadline)
 	var ctx context.Context
-	if inc.deadline.IsZero() {
-		ctx, inc.cancelHook = context.WithCancel(inc.ctx)
+	fate := inc.befalls()
+	if deadline.IsZero() {
+		ctx, fate.cancelHook = context.WithCancel(inc.life())
 	} else {
-		ctx, inc.cancelHook = context.WithDeadline(inc.ctx, inc.deadline)
+		ctx, fate.cancelHook = context.WithDeadline(inc.life(), deadline)
 	}
 	go c.perform(inc,
 		func() error { return c.hooks.reset(inc.worker, ctx) },
@@ -222,13 +222,13 @@ func (c *core) tend(inc *incarnation) {
 // tended records the end of a Reset.
 func (c *core) tended(inc *incarnation, o outcome) {
 	inc.hook = noHook
-	inc.cancelHook()
-	inc.cancelHook = nil
+	inc.fate.cancelHook()
+	inc.fate.cancelHook = nil
 	switch {
 	case inc.over: // crashed or told to end meanwhile: what Reset says does not matter
 		c.advance(inc)
 	case o.failed():
-		c.crash(inc, &CrashError{inc.id, "reset", o.err, o.panicked, o.stack, o.exit})
+		c.crash(inc, &CrashError{inc.id(), "reset", o.err, o.panicked, o.stack, o.exit})
 		c.advance(inc)
 	default:
 		c.comeBack(inc.slot, false)
@@ -236,7 +236,7 @@ func (c *core) tended(inc *incarnation, o outcome) {
 }
 
 func (c *core) noteError(s *slot, err error) {
-	s.lastError, c.lastError = err, err
+	s.history().lastError, c.lastError = err, err
 }
 
 // after returns the time d from now; zero, which means never, if d is no limit.

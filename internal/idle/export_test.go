@@ -4,5 +4,5 @@ package idle
 
 func (n *Node[T]) SetAge(added uint64)    { n.added = added }
 func (n *Node[T]) Age() uint64            { return n.added }
-func (s *Set[T]) Misplace(n *Node[T])     { s.Remove(n); s.beyond.PushBack(&n.link) }
-func (n *Node[T]) PointTo(other *Node[T]) { n.link.Value = other }
+func (s *Set[T]) Misplace(n *Node[T])     { s.Remove(n); s.beyond.PushBack(&n.Link) }
+func (n *Node[T]) PointTo(other *Node[T]) { n.Link.Value = other }

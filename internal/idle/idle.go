@@ -19,8 +19,10 @@ type Node[T any] struct {
 	Value T
 	Index int // the slot's number
 
+	// Link may be in a list of the owner's while the Node is in no set; its Value
+	// is the Node.
+	Link  list.Node[*Node[T]]
 	added uint64 // orders the nodes of both lists of a set by age
-	link  list.Node[*Node[T]]
 }
 
 // Set is a set of idle slots. Slots within its size are taken before those
@@ -43,17 +45,17 @@ type Set[T any] struct {
 func (s *Set[T]) Len() int { return s.within.Len() + s.beyond.Len() }
 
 // Contains reports whether n is in the set.
-func (s *Set[T]) Contains(n *Node[T]) bool { return n.link.In(&s.within) || n.link.In(&s.beyond) }
+func (s *Set[T]) Contains(n *Node[T]) bool { return n.Link.In(&s.within) || n.Link.In(&s.beyond) }
 
 // Add puts n into the set, as the most recent. If n is in a set already, this
 // one or another, it returns false and changes nothing.
 func (s *Set[T]) Add(n *Node[T]) bool {
-	if n.link.Linked() {
+	if n.Link.Linked() {
 		return false
 	}
 	s.last++
-	n.added, n.link.Value = s.last, n
-	return s.home(n).PushBack(&n.link)
+	n.added, n.Link.Value = s.last, n
+	return s.home(n).PushBack(&n.Link)
 }
 
 // Take removes the slot to lend next and returns it, or nil if none is idle.
@@ -73,7 +75,7 @@ func (s *Set[T]) Take() *Node[T] {
 // Remove takes n out of the set. If n is not in this set, it returns false and
 // changes nothing.
 func (s *Set[T]) Remove(n *Node[T]) bool {
-	return s.within.Remove(&n.link) || s.beyond.Remove(&n.link)
+	return s.within.Remove(&n.Link) || s.beyond.Remove(&n.Link)
 }
 
 // Resize makes the slots with an Index of size or more those beyond. Who was
@@ -159,7 +161,7 @@ func (s *Set[T]) check(slots *list.List[*Node[T]]) error {
 	for link := range slots.All() {
 		n := link.Value
 		switch {
-		case n == nil || &n.link != link:
+		case n == nil || &n.Link != link:
 			return errors.New("a copy of a slot")
 		case s.home(n) != slots:
 			return fmt.Errorf("slot %d is on the wrong side of size %d", n.Index, s.size)
