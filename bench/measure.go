@@ -2,7 +2,6 @@ package main
 
 import (
 	"runtime"
-	"sync"
 	"time"
 )
 
@@ -25,9 +24,14 @@ type watch struct {
 }
 
 func (w *watch) start() {
+	w.count()
+	w.began = time.Now()
+}
+
+// count begins to count allocations. It stops the world for a moment.
+func (w *watch) count() {
 	runtime.ReadMemStats(&w.memory)
 	w.mallocs = w.memory.Mallocs
-	w.began = time.Now()
 }
 
 func (w *watch) stop() {
@@ -78,26 +82,4 @@ func settle(turn time.Duration, e entrant, w *watch) int {
 			return max(1, int(float64(done)*float64(turn)/float64(w.elapsed)))
 		}
 	}
-}
-
-// together lets clients work at the same time. Each warms up with a few; the
-// watch runs from the moment when all are ready until the last has done its
-// share.
-func together(clients []func(n int), few, share int, w *watch) {
-	var ready, done sync.WaitGroup
-	begin := make(chan struct{})
-	ready.Add(len(clients))
-	for _, client := range clients {
-		done.Go(func() {
-			client(few)
-			ready.Done()
-			<-begin
-			client(share)
-		})
-	}
-	ready.Wait()
-	w.start()
-	close(begin)
-	done.Wait()
-	w.stop()
 }

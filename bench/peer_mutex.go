@@ -8,9 +8,10 @@ import (
 // locked keeps idle workers in a slice under a mutex. Who finds none waits for
 // a condition, and may be passed by a newcomer.
 type locked struct {
-	mu    sync.Mutex
-	freed sync.Cond
-	idle  []*worker // guarded by mu
+	mu      sync.Mutex
+	freed   sync.Cond
+	idle    []*worker // guarded by mu
+	waiting int       // guarded by mu
 }
 
 func openMutex(workers int) lender {
@@ -25,7 +26,9 @@ func openMutex(workers int) lender {
 func (l *locked) take() *worker {
 	l.mu.Lock()
 	for len(l.idle) == 0 {
+		l.waiting++
 		l.freed.Wait()
+		l.waiting--
 	}
 	last := len(l.idle) - 1
 	w := l.idle[last]
@@ -37,8 +40,11 @@ func (l *locked) take() *worker {
 func (l *locked) give(w *worker) {
 	l.mu.Lock()
 	l.idle = append(l.idle, w)
+	wanted := l.waiting > 0
 	l.mu.Unlock()
-	l.freed.Signal()
+	if wanted {
+		l.freed.Signal()
+	}
 }
 
 func (l *locked) pairs(_ context.Context, n int) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pooltender/pool"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -48,6 +49,18 @@ func TestEveryScenarioGivesRowsWithNumbers(t *testing.T) {
 			assert.NoError(t, tables{io.Discard}.scenario(s, rows))
 			assert.NoError(t, objects{io.Discard}.scenario(s, rows))
 		})
+	}
+}
+
+func TestAStormIsOne(t *testing.T) {
+	quiet := supervise(pool.Options{Size: 1})
+	defer quiet.close()
+	end := storm(quiet.registry)
+	defer end()
+	stormy, err := quiet.registry.Pool("stormy")
+	require.NoError(t, err)
+	for stormy.Stats().Crashes < 100 {
+		quiet.pairs(t.Context(), 1)
 	}
 }
 
