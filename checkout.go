@@ -165,7 +165,7 @@ func (c *core) serve() {
 // recruit wakes the worker supervisor if a worker should be started.
 func (c *core) recruit() {
 	if c.counts[vacant]+c.counts[backingOff] > 0 && c.wanted(c.queue.Len()) > 0 {
-		poke(c.supervisor)
+		c.stirred = true
 	}
 }
 

@@ -86,6 +86,9 @@ type core struct {
 // supervision is what the worker supervisor keeps.
 type supervision struct {
 	ledger    restart.Ledger
+	stirred   bool      // something has changed since the last turn; whoever releases the lock wakes the supervisor
+	turnAt    time.Time // when the supervisor will take a turn unasked; zero: never
+	heir      *errand   // whose goroutine can run the next start; nil: nobody's
 	permits   int       // starts in flight that have not been given up
 	untried   int       // every slot below has ended its first attempt of this epoch
 	busyAlarm time.Time // the earliest deadline in busy; zero: none
@@ -214,8 +217,8 @@ func (c *core) exactly(fn func()) {
 // unlock is deferred by every critical section. One that did not reach its last
 // line has panicked; the panic goes on up, with the lock free.
 func (c *core) unlock() {
-	w := c.woken
-	c.woken = nil
+	w, stirred := c.woken, c.stirred
+	c.woken, c.stirred = nil, false
 	if c.midway {
 		p := recover()
 		c.midway = false
@@ -225,6 +228,9 @@ func (c *core) unlock() {
 	c.mu.Unlock()
 	if w != nil {
 		poke(w.wake)
+	}
+	if stirred {
+		poke(c.supervisor)
 	}
 }
 

@@ -48,7 +48,7 @@ func (c *core) finish(inc *incarnation, ending restart.Ending, err error) {
 	deadline := now.Add(c.opts.StopTimeout)
 	inc.deadline = c.instant(deadline)
 	c.alarm(deadline)
-	poke(c.supervisor) // another slot may have to take its place
+	c.stirred = true // another slot may have to take its place
 	c.returnPermit(inc)
 	if c.probe == inc {
 		c.probe = nil
@@ -97,16 +97,17 @@ func (c *core) advance(inc *incarnation) {
 // returns when its context is cancelled after Stop.
 func (c *core) stopWorker(inc *incarnation) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(inc.life()), c.opts.StopTimeout*4/5)
-	c.perform(inc,
-		func() error { defer cancel(); return c.hooks.stop(inc.worker, ctx) },
-		func(o outcome) bool {
-			inc.hook = noHook
-			if o.failed() {
-				inc.befalls().stopErr = &CrashError{inc.id(), "stop", o.err, o.panicked, o.stack, o.exit}
-			}
-			c.advance(inc)
-			return false
-		}, nil)
+	defer cancel()
+	c.do(c.perform(inc, hookStop, ctx))
+}
+
+// stoppedBy records the end of Stop.
+func (c *core) stoppedBy(inc *incarnation, o outcome) {
+	inc.hook = noHook
+	if o.failed() {
+		inc.befalls().stopErr = &CrashError{inc.id(), "stop", o.err, o.panicked, o.stack, o.exit}
+	}
+	c.advance(inc)
 }
 
 // vacate empties the slot of an incarnation that is gone or detached, and lets
@@ -128,7 +129,7 @@ func (c *core) vacate(inc *incarnation) {
 	}
 	c.to(s, vacant)
 	c.trim()
-	poke(c.supervisor)
+	c.stirred = true
 	poke(c.keeper)
 }
 

@@ -20,7 +20,7 @@ func (c *core) begin() {
 		}
 	}
 	c.become(StateStarting)
-	poke(c.supervisor)
+	c.stirred = true
 }
 
 // clear is the change of epoch. However the state was left, it makes one that
@@ -94,6 +94,7 @@ func (c *core) rebuild(now time.Time, cause error) {
 	c.busy, c.down = list.List[*place]{}, [2]list.List[*place]{}
 	c.counts = [slotStates]int{}
 	c.permits, c.untried, c.ramp, c.probe, c.busyAlarm = 0, 0, false, nil, time.Time{}
+	c.heir = nil
 	c.parked, c.interval, c.lingerAt = true, 0, time.Time{}
 	if err := c.queue.Check(); err != nil {
 		c.lastError = err // a bug; the waiters that can be reached are told, rather than lost

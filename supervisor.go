@@ -19,7 +19,8 @@ func (c *core) superviseWorkers(ctx context.Context) {
 		c.hit(hatch.Supervisor, hatch.Idle)
 		c.change(func() {
 			c.hit(hatch.Supervisor, hatch.Locked)
-			timer.set(c.supervise(time.Now()))
+			c.turnAt = c.supervise(time.Now())
+			timer.set(c.turnAt)
 		})
 		select {
 		case <-ctx.Done():
@@ -28,6 +29,16 @@ func (c *core) superviseWorkers(ctx context.Context) {
 		case <-timer.C:
 		}
 	}
+}
+
+// takeTurn is a turn of the worker supervisor, taken by whoever has changed the
+// state. The first worker to start is its errand, if it has no other. The
+// supervisor itself is woken only if it has to be there earlier than it would be.
+func (c *core) takeTurn(now time.Time, next *errand) {
+	c.heir = next
+	due := c.supervise(now)
+	c.heir = nil
+	c.stirred = !due.IsZero() && (c.turnAt.IsZero() || due.Before(c.turnAt))
 }
 
 // supervise is one turn of the worker supervisor, or of the keeper where there
@@ -41,6 +52,7 @@ func (c *core) supervise(now time.Time) (next time.Time) {
 		next = earliest(next, c.startWorkers(now))
 		next = earliest(next, c.show(now))
 	}
+	c.stirred = false // what the turn itself has changed, it has seen
 	return earliest(next, c.busyAlarm)
 }
 
@@ -162,7 +174,7 @@ func (c *core) leaveCrashLoop() {
 	c.ramp = true
 	c.become(stateRunning)
 	c.lingerAll(time.Now()) // a crash loop keeps what it has
-	poke(c.supervisor)
+	c.stirred = true
 }
 
 func (c *core) planProbe(now time.Time) {

@@ -3,8 +3,9 @@ package pool
 import (
 	"context"
 	"math"
-	"runtime/debug"
+	"runtime"
 	"runtime/pprof"
+	"slices"
 	"strconv"
 	"time"
 
@@ -23,39 +24,104 @@ type outcome struct {
 func (o outcome) failed() bool { return o.err != nil || o.panicked != nil || o.exit }
 
 // perform runs a hook of an incarnation on this goroutine, to whatever end it
-// makes of it, and reports that end under the lock. If the report says so, then
-// follows: on this goroutine, unless the hook took it along by runtime.Goexit.
-func (c *core) perform(inc *incarnation, run func() error, report func(outcome) bool, then func()) {
-	o := outcome{exit: true}
-	next := func() {
-		follow := false
-		note := func() {
-			c.hit(hatch.Worker, hatch.Report)
-			follow = !inc.gone && report(o)
+// makes of it, and reports that end under the lock. It returns what the
+// goroutine has to do next, which is nothing if the hook took it along by
+// runtime.Goexit: then another does it.
+func (c *core) perform(inc *incarnation, h hook, ctx context.Context) (next errand) {
+	returned := false
+	defer func() {
+		if returned {
+			return
 		}
-		if !c.noted(note) {
-			c.noted(note) // once more, in the epoch that follows
+		o := outcome{exit: true}
+		if p := recover(); p != nil {
+			o = outcome{panicked: p, stack: stack()}
+			o.err, _ = p.(error)
+			next = c.report(inc, h, o)
+			return
 		}
-		if follow {
-			then()
+		go func() { c.do(c.report(inc, h, o)) }()
+	}()
+	err := c.call(inc, h, ctx)
+	returned = true
+	return c.report(inc, h, outcome{err: err})
+}
+
+func (c *core) call(inc *incarnation, h hook, ctx context.Context) (err error) {
+	switch h {
+	case hookStart:
+		inc.worker, err = c.hooks.start(ctx)
+	case hookRun:
+		err = c.hooks.run(inc.worker, ctx)
+	case hookReset:
+		err = c.hooks.reset(inc.worker, ctx)
+	case hookStop:
+		err = c.hooks.stop(inc.worker, ctx)
+	}
+	return err
+}
+
+// stack is debug.Stack at half its price: it formats once.
+func stack() []byte {
+	buf := make([]byte, 16<<10)
+	for {
+		if n := runtime.Stack(buf, false); n < len(buf) {
+			return slices.Clone(buf[:n])
+		}
+		buf = make([]byte, 2*len(buf))
+	}
+}
+
+// errand is a hook that a goroutine of the pool has to run.
+type errand struct {
+	inc  *incarnation // nil: none
+	hook hook
+}
+
+// do runs one errand after another until there is none.
+func (c *core) do(e errand) {
+	for e.inc != nil {
+		if e.hook == hookStart {
+			c.label(e.inc)
+		}
+		e = c.perform(e.inc, e.hook, e.inc.life())
+	}
+}
+
+// report records how a hook ended. Whatever follows for the workers follows at
+// once: the turn of the worker supervisor is a function of the state, and who
+// has changed the state takes it, so that a worker that crashed is replaced
+// without a goroutine being woken for it.
+func (c *core) report(inc *incarnation, h hook, o outcome) (next errand) {
+	turn := false
+	note := func() {
+		c.hit(hatch.Worker, hatch.Report)
+		if inc.gone {
+			return
+		}
+		switch h {
+		case hookStart:
+			if c.started(inc, o) && c.hooks.run != nil {
+				next = errand{inc, hookRun} // on the same goroutine
+			}
+		case hookRun:
+			c.ran(inc, o)
+		case hookReset:
+			c.tended(inc, o)
+		case hookStop:
+			c.stoppedBy(inc, o)
+		}
+		if turn = c.open && c.stirred; turn {
+			c.stirred = false
 		}
 	}
-	func() {
-		defer func() {
-			if !o.exit {
-				return
-			}
-			if p := recover(); p != nil {
-				o = outcome{panicked: p, stack: debug.Stack()}
-				o.err, _ = p.(error)
-				return
-			}
-			go next()
-		}()
-		c.label(inc)
-		o = outcome{err: run()}
-	}()
-	next()
+	if !c.noted(note) {
+		c.noted(note) // once more, in the epoch that follows
+	}
+	if turn {
+		c.noted(func() { c.takeTurn(time.Now(), &next) })
+	}
+	return next
 }
 
 // noted is must for the pool's own goroutines: a bug in fn does not end the
@@ -88,17 +154,13 @@ func (c *core) launch(s *slot, now time.Time) {
 	c.to(s, starting)
 	c.alarm(deadline)
 	c.hit(hatch.Supervisor, hatch.Start)
-	go c.start(inc)
+	if e := (errand{inc, hookStart}); c.heir != nil && c.heir.inc == nil {
+		*c.heir = e
+	} else {
+		go c.do(e)
+	}
 	inc.launched = true
 	c.hit(hatch.Supervisor, hatch.Started)
-}
-
-// start is the goroutine of a worker: Start, and then Run.
-func (c *core) start(inc *incarnation) {
-	c.perform(inc,
-		func() (err error) { inc.worker, err = c.hooks.start(inc.life()); return err },
-		func(o outcome) bool { return c.started(inc, o) && c.hooks.run != nil },
-		func() { c.run(inc) })
 }
 
 // label lets a goroutine dump or a profile say which worker a goroutine is.
@@ -142,7 +204,7 @@ func (c *core) started(inc *incarnation, o outcome) bool {
 	c.to(s, tending) // live, and not yet to be lent
 	c.publish(Event{Kind: EventWorkerStarted, Slot: inc.id(), Elapsed: elapsed})
 	c.comeBack(s, false)
-	poke(c.supervisor)
+	c.stirred = true
 	return true
 }
 
@@ -156,18 +218,13 @@ func (c *core) startFailed(inc *incarnation, err *StartError, now time.Time) {
 	}
 }
 
-// run is the worker's own time, on the goroutine that started it.
-func (c *core) run(inc *incarnation) {
-	c.perform(inc,
-		func() error { return c.hooks.run(inc.worker, inc.life()) },
-		func(o outcome) bool {
-			inc.running = false
-			if !inc.over {
-				c.crash(inc, &CrashError{inc.id(), "run", o.err, o.panicked, o.stack, o.exit})
-			}
-			c.advance(inc)
-			return false
-		}, nil)
+// ran records the end of Run.
+func (c *core) ran(inc *incarnation, o outcome) {
+	inc.running = false
+	if !inc.over {
+		c.crash(inc, &CrashError{inc.id(), "run", o.err, o.panicked, o.stack, o.exit})
+	}
+	c.advance(inc)
 }
 
 // crash marks a live worker as dead. From here on it is not lent (invariant 7),
@@ -196,7 +253,7 @@ func (c *core) returnPermit(inc *incarnation) {
 	if inc.owed {
 		inc.owed = false
 		c.permits--
-		poke(c.supervisor)
+		c.stirred = true
 	}
 }
 
@@ -214,9 +271,7 @@ func (c *core) tend(inc *incarnation) {
 	} else {
 		ctx, fate.cancelHook = context.WithDeadline(inc.life(), deadline)
 	}
-	go c.perform(inc,
-		func() error { return c.hooks.reset(inc.worker, ctx) },
-		func(o outcome) bool { c.tended(inc, o); return false }, nil)
+	go func() { c.do(c.perform(inc, hookReset, ctx)) }()
 }
 
 // tended records the end of a Reset.
@@ -254,6 +309,6 @@ func (c *core) alarm(at time.Time) {
 	}
 	if c.busyAlarm.IsZero() || at.Before(c.busyAlarm) {
 		c.busyAlarm = at
-		poke(c.supervisor)
+		c.stirred = true
 	}
 }
