@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"time"
 
 	"github.com/pooltender/pool/internal/restart"
 	"github.com/pooltender/pool/internal/word"
@@ -39,14 +38,26 @@ func (l lease) endLocked(fn func(c *core, s *slot) *leaseContext) (ended bool, m
 	c := s.core
 	c.mu.Lock()
 	defer c.unlock()
-	if c.poisoned || !l.live() {
+	if c.poisoned {
 		return false, nil
 	}
 	c.midway = true
-	c.recall(s)
-	made = fn(c, s)
+	if ended = l.grasp(); ended {
+		made = fn(c, s)
+	}
 	c.midway = false
-	return true, made
+	return ended, made
+}
+
+// grasp reports whether the lease is live, and sees to it that it stays so as
+// long as the lock is held: judged before the recall, it could end in between by
+// a checkin without the lock.
+func (l lease) grasp() bool {
+	s := l.inc.slot
+	if s.inc == l.inc {
+		s.core.recall(s)
+	}
+	return l.live()
 }
 
 // checkin swaps the word back, which only the live lease of a resident worker
@@ -138,7 +149,7 @@ func (c *core) endLease(s *slot, reason EndReason, err error) *leaseContext {
 	s.loan = nil
 	if c.events.watched() {
 		e := Event{Kind: EventLeaseEnded, Slot: s.inc.id(), Reason: reason, Owner: loan.owner, Err: err}
-		if e.Time = time.Now(); !loan.since.IsZero() {
+		if e.Time = c.now(); !loan.since.IsZero() {
 			e.Elapsed = e.Time.Sub(loan.since)
 		}
 		c.publish(e)
@@ -217,7 +228,7 @@ func (c *core) rest(s *slot) {
 		c.serve()
 	}
 	if s.state == idling && c.surplus() > 0 && c.state != StateCrashLoop {
-		c.linger(s, time.Now())
+		c.linger(s, c.now())
 	}
 }
 

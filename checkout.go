@@ -108,7 +108,7 @@ func (c *core) lend(s *slot, ctx context.Context, done <-chan struct{}, owner st
 	c.checkouts++
 	c.watchLease(done)
 	if c.events.watched() {
-		loan.since = time.Now()
+		loan.since = c.now()
 		c.publish(Event{Kind: EventLeaseStarted, Slot: s.inc.id(), Owner: owner, Time: loan.since})
 	}
 	return lease{s.inc, w, ctx}

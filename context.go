@@ -24,8 +24,7 @@ func (l lease) context() context.Context {
 	var made *leaseContext
 	live := false
 	find := func() {
-		if live = l.live(); live {
-			s.core.recall(s)
+		if live = l.grasp(); live {
 			made = s.loan.context
 		}
 	}

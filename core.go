@@ -55,6 +55,7 @@ type core struct {
 	poisonedBy error
 	healed     chan struct{} // closed when it has; nil unless poisoned
 
+	clock   time.Time // see now
 	state   State
 	open    bool // clients are served: starting, running or crash loop, and not poisoned
 	epoch   uint64
@@ -88,7 +89,8 @@ type supervision struct {
 	ledger    restart.Ledger
 	stirred   bool      // something has changed since the last turn; whoever releases the lock wakes the supervisor
 	turnAt    time.Time // when the supervisor will take a turn unasked; zero: never
-	heir      *errand   // whose goroutine can run the next start; nil: nobody's
+	idler     bool      // the goroutine that takes a turn could run a start
+	errand    errand    // that start
 	permits   int       // starts in flight that have not been given up
 	untried   int       // every slot below has ended its first attempt of this epoch
 	busyAlarm time.Time // the earliest deadline in busy; zero: none
@@ -218,7 +220,7 @@ func (c *core) exactly(fn func()) {
 // line has panicked; the panic goes on up, with the lock free.
 func (c *core) unlock() {
 	w, stirred := c.woken, c.stirred
-	c.woken, c.stirred = nil, false
+	c.woken, c.stirred, c.clock = nil, false, time.Time{}
 	if c.midway {
 		p := recover()
 		c.midway = false
@@ -232,6 +234,14 @@ func (c *core) unlock() {
 	if stirred {
 		poke(c.supervisor)
 	}
+}
+
+// now is the time of a critical section, read once, and only if somebody asks.
+func (c *core) now() time.Time {
+	if c.clock.IsZero() {
+		c.clock = time.Now()
+	}
+	return c.clock
 }
 
 var errPoisoned = errors.New("pool: a change was left half done")

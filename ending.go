@@ -32,7 +32,7 @@ func (c *core) tell(inc *incarnation, err error) {
 
 // finish is the point of no return of an incarnation.
 func (c *core) finish(inc *incarnation, ending restart.Ending, err error) {
-	now := time.Now()
+	now := c.now()
 	inc.over = true
 	inc.ending = ending
 	if err != nil {
@@ -83,11 +83,11 @@ func (c *core) advance(inc *incarnation) {
 	}
 	inc.gone = true
 	if inc.delivered {
-		c.publish(Event{Kind: EventWorkerStopped, Slot: inc.id(), Err: inc.told().stopErr, Elapsed: inc.age(time.Now())})
+		c.publish(Event{Kind: EventWorkerStopped, Slot: inc.id(), Err: inc.told().stopErr, Elapsed: inc.age(c.now())})
 	}
 	if inc.detached {
 		c.zombies.Remove(&inc.fate.zombie)
-		c.alarm(time.Now()) // there is room for another zombie
+		c.alarm(c.now()) // there is room for another zombie
 		return
 	}
 	c.vacate(inc)
@@ -114,7 +114,7 @@ func (c *core) stoppedBy(inc *incarnation, o outcome) {
 // the restart policy say how long the slot waits (invariant 4: it is the only
 // place, and an incarnation comes here once).
 func (c *core) vacate(inc *incarnation) {
-	s, now := inc.slot, time.Now()
+	s, now := inc.slot, c.now()
 	s.inc = nil
 	s.history().emptied = now
 	s.tried = inc.epoch // which may be an older one: then the slot's turn is still to come

@@ -13,7 +13,7 @@ import (
 // of the old epoch that have not ended yet keep only their own slots waiting.
 func (c *core) begin() {
 	c.forced = false
-	now := time.Now()
+	now := c.now()
 	for _, s := range c.slots {
 		if s.inc == nil && now.Before(s.before().notBefore) {
 			s.tried = uint32(c.epoch) // it goes on backing off: the epoch does not wait for it
@@ -94,7 +94,7 @@ func (c *core) rebuild(now time.Time, cause error) {
 	c.busy, c.down = list.List[*place]{}, [2]list.List[*place]{}
 	c.counts = [slotStates]int{}
 	c.permits, c.untried, c.ramp, c.probe, c.busyAlarm = 0, 0, false, nil, time.Time{}
-	c.heir = nil
+	c.idler = false
 	c.parked, c.interval, c.lingerAt = true, 0, time.Time{}
 	if err := c.queue.Check(); err != nil {
 		c.lastError = err // a bug; the waiters that can be reached are told, rather than lost

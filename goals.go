@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // awaitStart waits for the end of the first start. Whatever ends the waiting
@@ -161,7 +160,7 @@ func (c *core) setGoal(size int) {
 		}
 	}
 	c.trim()
-	now := time.Now()
+	now := c.now()
 	c.assess(now)
 	c.lingerAll(now)
 	c.notify()
@@ -185,11 +184,11 @@ func (c *core) restart(ctx context.Context) error {
 			c.tellAll(nil)
 		case StateFailed:
 			c.become(StateRestarting)
-			c.forgive(time.Now())
+			c.forgive(c.now())
 			epoch = c.epoch // the old one has been cleared away
 		case StateRestarting:
 			if c.counts[leased] == 0 { // perhaps in its backoff: then this cuts it short
-				c.restartAt = time.Now()
+				c.restartAt = c.now()
 				epoch = c.epoch
 			}
 		}

@@ -97,14 +97,14 @@ func (c *core) stats() Stats {
 		Zombies: c.zombies.Len(), Waiting: c.queue.Len(),
 		Checkouts: c.checkouts, Waited: c.waited, Shed: c.shed,
 		Crashes: c.crashes, Restarts: c.restarts,
-		Unstable:  c.ledger.Unstable(c.policy(), time.Now()),
+		Unstable:  c.ledger.Unstable(c.policy(), c.now()),
 		LastError: c.lastError,
 	}
 }
 
 func (c *core) inspect() (info PoolInfo) {
 	c.exactly(func() {
-		now := time.Now()
+		now := c.now()
 		info = PoolInfo{
 			Name: c.name, Worker: c.workerType, Stats: c.stats(), Epoch: c.epoch,
 			Failures: c.ledger.Failures(c.policy(), now),

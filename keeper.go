@@ -58,7 +58,7 @@ func (k *keeping) keep() {
 			k.cause = k.runEpoch()
 		}
 		k.endHalves()
-		k.repair(func() { k.clear(time.Now(), k.cause) })
+		k.repair(func() { k.clear(k.now(), k.cause) })
 		k.cause = nil
 		if k.rest() {
 			break
@@ -154,7 +154,7 @@ func (k *keeping) rest() (stopped bool) {
 	for {
 		ready := false
 		sound := k.change(func() {
-			now := time.Now()
+			now := k.now()
 			next := k.supervise(now)
 			switch k.state {
 			case StateDraining: // Stop wins: the new epoch never begins
@@ -170,7 +170,7 @@ func (k *keeping) rest() (stopped bool) {
 		})
 		switch {
 		case !sound:
-			k.repair(func() { k.clear(time.Now(), k.poisonedBy) })
+			k.repair(func() { k.clear(k.now(), k.poisonedBy) })
 			continue
 		case stopped || ready:
 			return stopped

@@ -43,7 +43,7 @@ func (c *core) sweepAll() (next time.Time) {
 	for from, more := 0, true; more; from += sweepAtOnce {
 		sound := c.change(func() {
 			c.hit(hatch.Manager, hatch.Locked)
-			now = time.Now() // with the lock held, or a lease could look older than it is
+			now = c.now() // with the lock held, or a lease could look older than it is
 			more = from+sweepAtOnce < len(c.slots)
 			for _, s := range c.slots[min(from, len(c.slots)):min(from+sweepAtOnce, len(c.slots))] {
 				if s.state == resident {

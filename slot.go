@@ -192,6 +192,7 @@ type fate struct {
 	err        error              // why it ended, where there is an error to tell
 	stopErr    error              // what Stop said
 	ends       []leaseEnd         // of leases that were not plainly checked in, newest last
+	room       [1]leaseEnd        // most have no more
 	zombie     list.Node[*incarnation]
 }
 
@@ -207,6 +208,7 @@ func (inc *incarnation) told() *fate {
 func (inc *incarnation) befalls() *fate {
 	if inc.fate == nil {
 		inc.fate = &fate{zombie: list.Node[*incarnation]{Value: inc}}
+		inc.fate.ends = inc.fate.room[:0]
 	}
 	return inc.fate
 }
@@ -355,7 +357,7 @@ func (c *core) to(s *slot, state slotState) {
 		c.lieDown(s)
 	}
 	if wasLive != state.live() {
-		now := time.Now()
+		now := c.now()
 		c.ledger.Alive(now)
 		c.assess(now)
 	}

@@ -77,7 +77,7 @@ func (c *core) become(s State) {
 		c.publish(Event{Kind: EventPoolState, State: s, Err: c.stateError(s)})
 		c.shown = s
 	} else {
-		c.show(time.Now())
+		c.show(c.now())
 	}
 }
 

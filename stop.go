@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"time"
 )
 
 // stop drains the pool until ctx is done, forces the rest, and waits for the
@@ -31,7 +30,7 @@ func (c *core) drain() {
 	c.dismissWaiters(ErrStopped)
 	c.forced = false
 	c.tellAll(nil)
-	c.alarm(time.Now()) // what is stuck already becomes a zombie
+	c.alarm(c.now()) // what is stuck already becomes a zombie
 	poke(c.keeper)
 	if first {
 		c.force() // the pool was nobody's yet; Start does not wait for leases

@@ -19,7 +19,7 @@ func (c *core) superviseWorkers(ctx context.Context) {
 		c.hit(hatch.Supervisor, hatch.Idle)
 		c.change(func() {
 			c.hit(hatch.Supervisor, hatch.Locked)
-			c.turnAt = c.supervise(time.Now())
+			c.turnAt = c.supervise(c.now())
 			timer.set(c.turnAt)
 		})
 		select {
@@ -32,12 +32,13 @@ func (c *core) superviseWorkers(ctx context.Context) {
 }
 
 // takeTurn is a turn of the worker supervisor, taken by whoever has changed the
-// state. The first worker to start is its errand, if it has no other. The
-// supervisor itself is woken only if it has to be there earlier than it would be.
-func (c *core) takeTurn(now time.Time, next *errand) {
-	c.heir = next
+// state. If its goroutine has nothing else to do, the first worker to start is
+// its errand. The supervisor itself is woken only if it has to be there earlier
+// than it would be.
+func (c *core) takeTurn(now time.Time, idler bool) {
+	c.idler, c.errand = idler, errand{}
 	due := c.supervise(now)
-	c.heir = nil
+	c.idler = false
 	c.stirred = !due.IsZero() && (c.turnAt.IsZero() || due.Before(c.turnAt))
 }
 
@@ -173,7 +174,7 @@ func (c *core) leaveCrashLoop() {
 	c.probe = nil
 	c.ramp = true
 	c.become(stateRunning)
-	c.lingerAll(time.Now()) // a crash loop keeps what it has
+	c.lingerAll(c.now()) // a crash loop keeps what it has
 	c.stirred = true
 }
 

@@ -153,7 +153,7 @@ func (c *core) enqueue(done <-chan struct{}, terms *Terms) *waiter {
 	w.done, w.terms = done, terms
 	if c.unseen < seenAtOnce {
 		c.unseen++
-		w.since = c.instant(time.Now())
+		w.since = c.instant(c.now())
 	}
 	c.settle() // invariants 8 and 9: from here on whoever comes or goes does so under the lock
 	c.queue.Push(&w.node)
@@ -214,7 +214,7 @@ func (c *core) takeBack(s *slot) bool {
 	w.inc = nil
 	s.inc.uses--
 	c.checkouts--
-	if _, reason := c.hopeless(time.Now(), time.Time{}); reason != nil {
+	if _, reason := c.hopeless(c.now(), time.Time{}); reason != nil {
 		c.refuse(w, reason)
 		return true
 	}
@@ -230,7 +230,7 @@ func (c *core) takeBack(s *slot) bool {
 // unused (invariant 6).
 func (c *core) leave(w *waiter) (waited time.Duration) {
 	c.must(func() {
-		waited = c.waitedFor(w, time.Now())
+		waited = c.waitedFor(w, c.now())
 		if !c.queue.Remove(&w.node) && w.take() && w.err == nil && w.inc.word.Load().Same(w.word) {
 			c.giveBack(w.inc.slot)
 		}

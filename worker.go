@@ -93,7 +93,7 @@ func (c *core) do(e errand) {
 // has changed the state takes it, so that a worker that crashed is replaced
 // without a goroutine being woken for it.
 func (c *core) report(inc *incarnation, h hook, o outcome) (next errand) {
-	turn := false
+	turn, run := false, false
 	note := func() {
 		c.hit(hatch.Worker, hatch.Report)
 		if inc.gone {
@@ -101,9 +101,7 @@ func (c *core) report(inc *incarnation, h hook, o outcome) (next errand) {
 		}
 		switch h {
 		case hookStart:
-			if c.started(inc, o) && c.hooks.run != nil {
-				next = errand{inc, hookRun} // on the same goroutine
-			}
+			run = c.started(inc, o) && c.hooks.run != nil
 		case hookRun:
 			c.ran(inc, o)
 		case hookReset:
@@ -119,7 +117,13 @@ func (c *core) report(inc *incarnation, h hook, o outcome) (next errand) {
 		c.noted(note) // once more, in the epoch that follows
 	}
 	if turn {
-		c.noted(func() { c.takeTurn(time.Now(), &next) })
+		c.noted(func() {
+			defer func() { next, c.errand = c.errand, errand{} }() // whatever becomes of the turn: it is launched
+			c.takeTurn(c.now(), !run)
+		})
+	}
+	if run {
+		return errand{inc, hookRun} // on the goroutine that started it
 	}
 	return next
 }
@@ -154,8 +158,8 @@ func (c *core) launch(s *slot, now time.Time) {
 	c.to(s, starting)
 	c.alarm(deadline)
 	c.hit(hatch.Supervisor, hatch.Start)
-	if e := (errand{inc, hookStart}); c.heir != nil && c.heir.inc == nil {
-		*c.heir = e
+	if e := (errand{inc, hookStart}); c.idler {
+		c.idler, c.errand = false, e
 	} else {
 		go c.do(e)
 	}
@@ -175,7 +179,7 @@ func (c *core) label(inc *incarnation) {
 
 // started records the end of a Start and reports whether its worker is adopted.
 func (c *core) started(inc *incarnation, o outcome) bool {
-	now := time.Now()
+	now := c.now()
 	inc.hook = noHook
 	c.returnPermit(inc)
 	if o.failed() {
@@ -233,7 +237,7 @@ func (c *core) ran(inc *incarnation, o outcome) {
 func (c *core) crash(inc *incarnation, err *CrashError) {
 	s := inc.slot
 	c.recall(s)
-	now := time.Now()
+	now := c.now()
 	c.crashes++
 	c.noteError(s, err)
 	c.publish(Event{Kind: EventWorkerCrashed, Slot: inc.id(), Err: err, Elapsed: inc.age(now)})
@@ -260,7 +264,7 @@ func (c *core) returnPermit(inc *incarnation) {
 // tend runs Reset on a goroutine of the pool. The worker is live, and not idle.
 func (c *core) tend(inc *incarnation) {
 	inc.hook = hookReset
-	deadline := after(time.Now(), c.opts.CheckTimeout)
+	deadline := after(c.now(), c.opts.CheckTimeout)
 	inc.deadline = c.instant(deadline)
 	c.to(inc.slot, tending)
 	c.alarm(deadline)
