@@ -108,10 +108,15 @@ func (c *core) lend(s *slot, ctx context.Context, done <-chan struct{}, owner st
 	c.checkouts++
 	c.watchLease(done)
 	if c.events.watched() {
-		loan.since = c.now()
-		c.publish(Event{Kind: EventLeaseStarted, Slot: s.inc.id(), Owner: owner, Time: loan.since})
+		c.publishLease(s)
 	}
 	return lease{s.inc, w, ctx}
+}
+
+//go:noinline
+func (c *core) publishLease(s *slot) {
+	s.loan.since = c.now()
+	c.publish(Event{Kind: EventLeaseStarted, Slot: s.inc.id(), Owner: s.loan.owner, Time: s.loan.since})
 }
 
 func (c *core) newLoan() *loan {

@@ -83,7 +83,7 @@ func (c *core) advance(inc *incarnation) {
 	}
 	inc.gone = true
 	if inc.delivered {
-		c.publish(Event{Kind: EventWorkerStopped, Slot: inc.id(), Err: inc.told().stopErr, Elapsed: inc.age(c.now())})
+		c.publishOf(EventWorkerStopped, inc, inc.told().stopErr, inc.age(c.now()))
 	}
 	if inc.detached {
 		c.zombies.Remove(&inc.fate.zombie)
@@ -102,10 +102,10 @@ func (c *core) stopWorker(inc *incarnation) {
 }
 
 // stoppedBy records the end of Stop.
-func (c *core) stoppedBy(inc *incarnation, o outcome) {
+func (c *core) stoppedBy(inc *incarnation, o *outcome) {
 	inc.hook = noHook
-	if o.failed() {
-		inc.befalls().stopErr = &CrashError{inc.id(), "stop", o.err, o.panicked, o.stack, o.exit}
+	if o != nil {
+		inc.befalls().stopErr = o.of(inc, hookStop)
 	}
 	c.advance(inc)
 }
@@ -145,7 +145,7 @@ func (c *core) abandon(inc *incarnation) {
 	}
 	inc.detached = true
 	c.zombies.PushBack(&inc.befalls().zombie)
-	c.publish(Event{Kind: EventZombie, Slot: inc.id(), Err: fmt.Errorf("pool: %v did not end", c.zombieOf(inc))})
+	c.publishOf(EventZombie, inc, fmt.Errorf("pool: %v did not end", c.zombieOf(inc)), 0)
 	c.hit(hatch.Supervisor, hatch.Detach)
 	c.vacate(inc)
 }

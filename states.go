@@ -74,11 +74,16 @@ func (c *core) become(s State) {
 	c.open = s.serves() && !c.poisoned
 	c.notify()
 	if s != stateRunning {
-		c.publish(Event{Kind: EventPoolState, State: s, Err: c.stateError(s)})
+		c.publishState(s, c.stateError(s))
 		c.shown = s
 	} else {
 		c.show(c.now())
 	}
+}
+
+//go:noinline
+func (c *core) publishState(s State, err error) {
+	c.publish(Event{Kind: EventPoolState, State: s, Err: err})
 }
 
 func (c *core) stateError(s State) error {
@@ -113,6 +118,6 @@ func (c *core) show(now time.Time) (again time.Time) {
 		return due
 	}
 	c.shown, c.shownAt = s, now
-	c.publish(Event{Kind: EventPoolState, State: s})
+	c.publishState(s, nil)
 	return time.Time{}
 }

@@ -39,7 +39,19 @@ func (c *core) takeTurn(now time.Time, idler bool) {
 	c.idler, c.errand = idler, errand{}
 	due := c.supervise(now)
 	c.idler = false
-	c.stirred = !due.IsZero() && (c.turnAt.IsZero() || due.Before(c.turnAt))
+	c.stirred = !c.isTimely(due)
+}
+
+// isQuiet reports that a turn would change nothing, and that the next one is due
+// no earlier than the supervisor knows.
+func (c *core) isQuiet() bool {
+	return c.down[0].Len()+c.down[1].Len() == 0 && c.state == stateRunning && c.ledger.Calm() &&
+		c.shownState() == c.shown && c.isTimely(c.busyAlarm)
+}
+
+// isTimely reports that the supervisor takes a turn by then without being woken.
+func (c *core) isTimely(due time.Time) bool {
+	return due.IsZero() || !c.turnAt.IsZero() && !due.Before(c.turnAt)
 }
 
 // supervise is one turn of the worker supervisor, or of the keeper where there
@@ -86,11 +98,18 @@ func overtime(option string, limit time.Duration) error {
 
 // judge moves the pool between starting, running and crash loop.
 func (c *core) judge(now time.Time) (next time.Time) {
-	p := c.policy()
 	if c.state == StateStarting && c.hasStarted() {
 		c.sync = false
 		c.become(stateRunning)
 	}
+	if c.state == StateCrashLoop || c.state == stateRunning && !c.ledger.Calm() {
+		return c.judgeFailures(now)
+	}
+	return next
+}
+
+func (c *core) judgeFailures(now time.Time) (next time.Time) {
+	p := c.policy()
 	switch c.state {
 	case stateRunning:
 		// The slots are looked through only when it has come to that.
@@ -217,18 +236,28 @@ func (c *core) startWorkers(now time.Time) (next time.Time) {
 		permits = min(permits, max(1, c.live()))
 	}
 	base, extra := c.openings()
-	for n := range c.down[0].All() { // what is due first: a slot that backs off holds up no other
-		if base == 0 {
-			break
+	// What is due first: a slot that backs off holds up no other.
+	for n := c.down[0].Front(); n != nil && base > 0; {
+		s := n.Value.Value
+		n = n.Next() // s is about to leave the list
+		if s.past != nil && now.Before(s.past.notBefore) {
+			continue
 		}
-		if s := n.Value.Value; !now.Before(s.before().notBefore) {
-			if c.permits >= permits {
-				return next // whoever returns a permit comes back here
-			}
-			base--
-			c.launch(s, now)
+		if c.permits >= permits {
+			return next // whoever returns a permit comes back here
 		}
+		base--
+		c.launch(s, now)
 	}
+	if c.down[0].Len()+c.down[1].Len() > 0 {
+		next = c.startExtra(now, base, extra, permits)
+	}
+	return next
+}
+
+// startExtra starts workers beyond the goal, for those who wait, and says of
+// every slot that is down whether a worker is wanted there.
+func (c *core) startExtra(now time.Time, base, extra, permits int) (next time.Time) {
 	for _, down := range []int{0, 1} {
 		for n := range c.down[down].All() {
 			s := n.Value.Value

@@ -13,15 +13,18 @@ import (
 	"github.com/pooltender/pool/internal/restart"
 )
 
-// outcome is how a hook ended: it returned, panicked, or called runtime.Goexit.
+// Where a worker runs, the pool has only just been: the functions between its
+// goroutine and its Run are small, so that a worker that needs little stack has
+// a little stack. What is rare and large, events and errors, has functions apart.
+
+// outcome is how a hook failed: it returned an error, panicked, or called
+// runtime.Goexit. Nil: it did not.
 type outcome struct {
 	err      error
 	panicked any
 	stack    []byte
 	exit     bool
 }
-
-func (o outcome) failed() bool { return o.err != nil || o.panicked != nil || o.exit }
 
 // perform runs a hook of an incarnation on this goroutine, to whatever end it
 // makes of it, and reports that end under the lock. It returns what the
@@ -33,18 +36,25 @@ func (c *core) perform(inc *incarnation, h hook, ctx context.Context) (next erra
 		if returned {
 			return
 		}
-		o := outcome{exit: true}
 		if p := recover(); p != nil {
-			o = outcome{panicked: p, stack: stack()}
-			o.err, _ = p.(error)
-			next = c.report(inc, h, o)
+			next = c.report(inc, h, panicked(p))
 			return
 		}
-		go func() { c.do(c.report(inc, h, o)) }()
+		go func() { c.do(c.report(inc, h, &outcome{exit: true})) }()
 	}()
 	err := c.call(inc, h, ctx)
 	returned = true
-	return c.report(inc, h, outcome{err: err})
+	if err != nil || h == hookRun {
+		return c.report(inc, h, &outcome{err: err})
+	}
+	return c.report(inc, h, nil)
+}
+
+//go:noinline
+func panicked(p any) *outcome {
+	o := &outcome{panicked: p, stack: stack()}
+	o.err, _ = p.(error)
+	return o
 }
 
 func (c *core) call(inc *incarnation, h hook, ctx context.Context) (err error) {
@@ -72,6 +82,28 @@ func stack() []byte {
 	}
 }
 
+//go:noinline
+func (o *outcome) of(inc *incarnation, h hook) *CrashError {
+	return &CrashError{inc.id(), h.String(), o.err, o.panicked, o.stack, o.exit}
+}
+
+//go:noinline
+func (o *outcome) ofStart(inc *incarnation) *StartError {
+	return &StartError{inc.id(), o.err, o.panicked, o.stack, o.exit}
+}
+
+// publishOf publishes an event of a worker, if anybody listens.
+func (c *core) publishOf(kind EventKind, inc *incarnation, err error, elapsed time.Duration) {
+	if c.events.active() {
+		c.publishWorker(kind, inc, err, elapsed)
+	}
+}
+
+//go:noinline
+func (c *core) publishWorker(kind EventKind, inc *incarnation, err error, elapsed time.Duration) {
+	c.publish(Event{Kind: kind, Slot: inc.id(), Err: err, Elapsed: elapsed})
+}
+
 // errand is a hook that a goroutine of the pool has to run.
 type errand struct {
 	inc  *incarnation // nil: none
@@ -92,7 +124,7 @@ func (c *core) do(e errand) {
 // once: the turn of the worker supervisor is a function of the state, and who
 // has changed the state takes it, so that a worker that crashed is replaced
 // without a goroutine being woken for it.
-func (c *core) report(inc *incarnation, h hook, o outcome) (next errand) {
+func (c *core) report(inc *incarnation, h hook, o *outcome) (next errand) {
 	turn, run := false, false
 	note := func() {
 		c.hit(hatch.Worker, hatch.Report)
@@ -109,8 +141,12 @@ func (c *core) report(inc *incarnation, h hook, o outcome) (next errand) {
 		case hookStop:
 			c.stoppedBy(inc, o)
 		}
-		if turn = c.open && c.stirred; turn {
+		switch {
+		case !c.open || !c.stirred:
+		case c.isQuiet():
 			c.stirred = false
+		case !run: // a turn takes stack, which a worker would keep
+			turn, c.stirred = true, false
 		}
 	}
 	if !c.noted(note) {
@@ -136,10 +172,20 @@ func (c *core) noted(fn func()) (whole bool) {
 	return true
 }
 
+// awaken is for a start while there is no worker: if nothing has failed, nobody
+// was live because nobody was wanted, or an end took long.
+//
+//go:noinline
+func (c *core) awaken(now time.Time) {
+	if c.ledger.Failures(c.policy(), now) == 0 {
+		c.ledger.Alive(now)
+	}
+}
+
 // launch starts a worker in a slot that is down. The lock is held.
 func (c *core) launch(s *slot, now time.Time) {
-	if c.occupied() == 0 && c.ledger.Failures(c.policy(), now) == 0 {
-		c.ledger.Alive(now) // nobody was live because nobody was wanted, or an end took long
+	if c.occupied() == 0 {
+		c.awaken(now)
 	}
 	s.made++
 	inc := &incarnation{
@@ -178,13 +224,13 @@ func (c *core) label(inc *incarnation) {
 }
 
 // started records the end of a Start and reports whether its worker is adopted.
-func (c *core) started(inc *incarnation, o outcome) bool {
+func (c *core) started(inc *incarnation, o *outcome) bool {
 	now := c.now()
 	inc.hook = noHook
 	c.returnPermit(inc)
-	if o.failed() {
+	if o != nil {
 		if !inc.over {
-			c.startFailed(inc, &StartError{inc.id(), o.err, o.panicked, o.stack, o.exit}, now)
+			c.startFailed(inc, o.ofStart(inc), now)
 		}
 		c.advance(inc)
 		return false
@@ -206,7 +252,7 @@ func (c *core) started(inc *incarnation, o outcome) bool {
 		c.restarts++
 	}
 	c.to(s, tending) // live, and not yet to be lent
-	c.publish(Event{Kind: EventWorkerStarted, Slot: inc.id(), Elapsed: elapsed})
+	c.publishOf(EventWorkerStarted, inc, nil, elapsed)
 	c.comeBack(s, false)
 	c.stirred = true
 	return true
@@ -215,7 +261,7 @@ func (c *core) started(inc *incarnation, o outcome) bool {
 // startFailed records a start that failed or took too long.
 func (c *core) startFailed(inc *incarnation, err *StartError, now time.Time) {
 	c.noteError(inc.slot, err)
-	c.publish(Event{Kind: EventStartFailed, Slot: inc.id(), Err: err, Elapsed: now.Sub(c.time(inc.born))})
+	c.publishOf(EventStartFailed, inc, err, now.Sub(c.time(inc.born)))
 	c.finish(inc, restart.StartFailed, err)
 	if c.sync && c.state == StateStarting {
 		c.abort(err)
@@ -223,10 +269,10 @@ func (c *core) startFailed(inc *incarnation, err *StartError, now time.Time) {
 }
 
 // ran records the end of Run.
-func (c *core) ran(inc *incarnation, o outcome) {
+func (c *core) ran(inc *incarnation, o *outcome) {
 	inc.running = false
 	if !inc.over {
-		c.crash(inc, &CrashError{inc.id(), "run", o.err, o.panicked, o.stack, o.exit})
+		c.crash(inc, o.of(inc, hookRun))
 	}
 	c.advance(inc)
 }
@@ -240,7 +286,7 @@ func (c *core) crash(inc *incarnation, err *CrashError) {
 	now := c.now()
 	c.crashes++
 	c.noteError(s, err)
-	c.publish(Event{Kind: EventWorkerCrashed, Slot: inc.id(), Err: err, Elapsed: inc.age(now)})
+	c.publishOf(EventWorkerCrashed, inc, err, inc.age(now))
 	if s.state == leased {
 		c.revoke(s, EndCrashed, err)
 	}
@@ -279,15 +325,15 @@ func (c *core) tend(inc *incarnation) {
 }
 
 // tended records the end of a Reset.
-func (c *core) tended(inc *incarnation, o outcome) {
+func (c *core) tended(inc *incarnation, o *outcome) {
 	inc.hook = noHook
 	inc.fate.cancelHook()
 	inc.fate.cancelHook = nil
 	switch {
 	case inc.over: // crashed or told to end meanwhile: what Reset says does not matter
 		c.advance(inc)
-	case o.failed():
-		c.crash(inc, &CrashError{inc.id(), "reset", o.err, o.panicked, o.stack, o.exit})
+	case o != nil:
+		c.crash(inc, o.of(inc, hookReset))
 		c.advance(inc)
 	default:
 		c.comeBack(inc.slot, false)

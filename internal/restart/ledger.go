@@ -60,6 +60,10 @@ func (l *Ledger) Alive(now time.Time) {
 	l.failed = false
 }
 
+// Calm reports that nothing has failed that could exhaust the pool: Exhausted is
+// false and Failures 0, whatever the policy.
+func (l *Ledger) Calm() bool { return len(l.failures) == 0 && !l.failed }
+
 // Exhausted reports whether the pool has failed so often that it should only
 // probe: (a) more than MaxRestarts failures count and no live worker is proven,
 // or (b) no worker has been live for HealthyAfter and a start has failed since.
