@@ -271,16 +271,13 @@ func (inc *incarnation) isProven(now time.Time) bool {
 
 func (c *core) newSlot(index int) *slot {
 	s := &slot{core: c}
-	s.place.Index = index
+	s.place.Value, s.place.Index = s, index // constant; hooks read the index without the lock
 	s.unlink()
 	return s
 }
 
-// unlink gives the slot a fresh node, in no list.
-func (s *slot) unlink() {
-	s.place = idle.Node[*slot]{Value: s, Index: s.index()}
-	s.place.Link.Value = &s.place
-}
+// unlink gives the slot a fresh link, in no list.
+func (s *slot) unlink() { s.place.Link = list.Node[*place]{Value: &s.place} }
 
 // grow makes slots up to the limit.
 func (c *core) grow() {
