@@ -2,6 +2,8 @@ package pool
 
 import (
 	"context"
+	"runtime"
+	"time"
 
 	"github.com/pooltender/pool/internal/restart"
 	"github.com/pooltender/pool/internal/word"
@@ -26,27 +28,55 @@ func (l lease) end(fn func(c *core, s *slot) *leaseContext) bool {
 	if l.inc == nil {
 		return false
 	}
-	ended, made := l.endLocked(fn)
+	ended, made, yield := l.endLocked(fn)
 	if made != nil {
 		made.cancel(l.err())
+	}
+	if yield {
+		runtime.Gosched()
 	}
 	return ended
 }
 
-func (l lease) endLocked(fn func(c *core, s *slot) *leaseContext) (ended bool, made *leaseContext) {
+// The scheduler runs a goroutine that was woken when the one that woke it stops,
+// so a client that hands its worker to a waiter and computes on would keep both
+// from working. So it yields the processor. But where hand-overs are many there
+// is no time for such clients between them, and a yield is a switch for nothing:
+// no more than most yields are made in a period, and past that the clock tells
+// only at every few hand-overs whether the next period has begun.
+const (
+	yieldPeriod = time.Millisecond
+	mostYields  = 32
+	yieldLooks  = 8
+)
+
+// yields reports whether a client that has handed over its worker yields.
+func (c *core) yields() bool {
+	c.yielded++
+	if c.yielded <= mostYields {
+		return true
+	}
+	if c.yielded%yieldLooks == 0 && c.now().Sub(c.yieldedAt) >= yieldPeriod {
+		c.yielded, c.yieldedAt = 0, c.now()
+	}
+	return false
+}
+
+func (l lease) endLocked(fn func(c *core, s *slot) *leaseContext) (ended bool, made *leaseContext, yield bool) {
 	s := l.inc.slot
 	c := s.core
 	c.mu.Lock()
 	defer c.unlock()
 	if c.poisoned {
-		return false, nil
+		return false, nil, false
 	}
 	c.midway = true
 	if ended = l.grasp(); ended {
 		made = fn(c, s)
 	}
+	yield = c.woken != nil && c.yields()
 	c.midway = false
-	return ended, made
+	return ended, made, yield
 }
 
 // grasp reports whether the lease is live, and sees to it that it stays so as

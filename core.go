@@ -62,18 +62,20 @@ type core struct {
 	goal    int // Size, as Resize has set it
 	changed chan struct{}
 
-	slots  []*slot
-	counts [slotStates]int // of slots by state, moved wherever a state is; check derives them anew
-	idle   idle.Set[*slot]
-	busy   list.List[*place]    // starting, tending or stopping: those with a deadline
-	down   [2]list.List[*place] // vacant or backing off, longest first; [1]: slots beyond the goal
-	queue  queue.Queue[*waiter]
-	offers uint64  // made to waiters, ever
-	woken  *waiter // has an offer, and is to be woken when the lock is free
-	spare  *waiter // recycled; of this pool alone, because channels belong to synctest bubbles
-	spares int
-	loans  *loan // recycled
-	kept   int
+	slots     []*slot
+	counts    [slotStates]int // of slots by state, moved wherever a state is; check derives them anew
+	idle      idle.Set[*slot]
+	busy      list.List[*place]    // starting, tending or stopping: those with a deadline
+	down      [2]list.List[*place] // vacant or backing off, longest first; [1]: slots beyond the goal
+	queue     queue.Queue[*waiter]
+	offers    uint64 // made to waiters, ever
+	yielded   int    // see yields
+	yieldedAt time.Time
+	woken     *waiter // has an offer, and is to be woken when the lock is free
+	spare     *waiter // recycled; of this pool alone, because channels belong to synctest bubbles
+	spares    int
+	loans     *loan // recycled
+	kept      int
 
 	zombies list.List[*incarnation]
 

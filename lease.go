@@ -37,7 +37,8 @@ func (l Lease[W]) Slot() Slot {
 }
 
 // Checkin returns the worker to the pool. It never blocks, not on Reset either,
-// and reports whether this call ended the lease; false means that it had ended
+// but may yield the processor to the client that has waited for the worker. It
+// reports whether this call ended the lease; false means that it had ended
 // before, and is harmless. Everything done before Checkin happens before
 // whatever the worker's next client does.
 func (l Lease[W]) Checkin() bool { return l.lease.checkin() }
