@@ -65,7 +65,7 @@ func (c *core) yields() bool {
 func (l lease) endLocked(fn func(c *core, s *slot) *leaseContext) (ended bool, made *leaseContext, yield bool) {
 	s := l.inc.slot
 	c := s.core
-	c.mu.Lock()
+	c.lock()
 	defer c.unlock()
 	if c.poisoned {
 		return false, nil, false

@@ -52,7 +52,7 @@ func (c *core) take(ctx context.Context, done <-chan struct{}, terms *Terms, que
 			return l, nil, c.refusal(err, 0)
 		}
 	}
-	c.mu.Lock()
+	c.lock()
 	defer c.unlock()
 	if !c.open {
 		return l, nil, nil

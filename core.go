@@ -160,7 +160,7 @@ func newCore(r *Registry, name string, h hooks, opts Options) *core {
 // the same and the state is poisoned; once it is, change does nothing and
 // reports false.
 func (c *core) change(fn func()) bool {
-	c.mu.Lock()
+	c.lock()
 	defer c.unlock()
 	if c.poisoned {
 		return false
@@ -187,7 +187,7 @@ func (c *core) must(fn func()) {
 // repair is change for the keeper: it works on a poisoned state and leaves a
 // sound one.
 func (c *core) repair(fn func()) {
-	c.mu.Lock()
+	c.lock()
 	defer c.unlock()
 	c.midway = true
 	fn()
@@ -210,13 +210,27 @@ func (c *core) view(fn func()) {
 // exactly is view for what is counted: nobody is resident meanwhile, unless the
 // state is poisoned.
 func (c *core) exactly(fn func()) {
-	c.mu.Lock()
+	c.lock()
 	defer c.unlock()
 	c.midway = !c.poisoned
 	c.settle()
 	fn()
 	c.midway = false
 }
+
+// lock takes the lock. Critical sections are short, and whoever finds the lock
+// taken had better look again a few times than park: sync.Mutex looks again only
+// where the processor has nothing else to run, which is not so in a crowd.
+func (c *core) lock() {
+	for range lockLooks {
+		if c.mu.TryLock() {
+			return
+		}
+	}
+	c.mu.Lock()
+}
+
+const lockLooks = 100
 
 // unlock is deferred by every critical section. One that did not reach its last
 // line has panicked; the panic goes on up, with the lock free.

@@ -86,6 +86,7 @@ func (c *core) nextSweep(now time.Time, found, fresh bool) time.Time {
 		c.settle()
 		if c.counts[leased] == 0 || !c.anyTracked() {
 			c.parked, c.interval = true, 0
+			c.forget()
 			return time.Time{}
 		}
 		c.interval = firstSweep

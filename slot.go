@@ -71,9 +71,6 @@ type loan struct {
 	next    *loan // of those kept
 }
 
-// keptLoans is how many loans a pool keeps that are in no use.
-const keptLoans = 1024
-
 // sighting is what the manager has seen of a lease.
 type sighting struct {
 	lease  word.Word

@@ -245,11 +245,21 @@ func (c *core) leave(w *waiter) (waited time.Duration) {
 // once for nothing.
 func (c *core) recycle(w *waiter) {
 	w.done, w.terms, w.inc, w.err, w.since = nil, nil, nil, nil, 0
-	if c.spares < len(c.slots)+mostSpares {
+	if c.spares < keptWaiters {
 		w.next, c.spare = c.spare, w
 		c.spares++
 	}
 }
 
-// mostSpares is how many waiters a pool keeps, beside one a slot.
-const mostSpares = 64
+// keptWaiters and keptLoans are how many of those a pool keeps for the next
+// clients, until the manager parks.
+const (
+	keptWaiters = 1024
+	keptLoans   = 1024
+)
+
+// forget lets go of what was kept for clients that do not come.
+func (c *core) forget() {
+	c.spare, c.spares = nil, 0
+	c.loans, c.kept = nil, 0
+}
