@@ -66,6 +66,8 @@ func (g gate) judge(results map[string][]row) []verdict {
 // bound is the limit with its slack.
 func (g gate) bound(t target) float64 {
 	switch {
+	case t.held != 0:
+		return t.held
 	case t.exact:
 		return t.limit
 	case t.least:

@@ -10,9 +10,10 @@ type target struct {
 	scenario string
 	about    string
 	limit    float64
-	least    bool // the limit is the least that is good, not the most
-	exact    bool // no slack: what is counted has no noise
-	parallel bool // means nothing on one processor
+	least    bool    // the limit is the least that is good, not the most
+	exact    bool    // no slack: what is counted has no noise
+	held     float64 // where it is not reached: what may not get worse, slack included; 0: it is
+	parallel bool    // means nothing on one processor
 	unit     func(float64) string
 
 	// measured reads the value from the rows of the scenario. It reports false
@@ -38,11 +39,11 @@ func targets() []target {
 		within("revoke/waited", 2*time.Millisecond),
 		within("revoke/unwaited", 100*time.Millisecond),
 		{
-			scenario: "start/10000", about: "time of " + running + " ÷ " + bare, limit: 1.5, unit: ratio,
+			scenario: "start/10000", about: "time of " + running + " ÷ " + bare, limit: 1.5, held: 4, unit: ratio,
 			measured: func(rows []row) (float64, bool) { return between(rows, running, bare, row.over) },
 		},
 		{
-			scenario: "start/10000", about: "bytes of " + passive, limit: 256, exact: true, unit: size,
+			scenario: "start/10000", about: "bytes of " + passive, limit: 256, held: 270, unit: size, // those of the pool itself are among them
 			measured: func(rows []row) (float64, bool) {
 				r, ok := named(rows, passive)
 				return r.Bytes, ok
