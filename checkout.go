@@ -18,11 +18,13 @@ func (c *core) checkout(ctx context.Context, terms *Terms) (lease, error) {
 	done := ctx.Done()
 	if inc := c.stripes[home(c.spread.Load())].worker.Load(); inc != nil {
 		w := inc.word.Load()
-		if done == nil && terms.Owner == "" {
-			if w.Free() && inc.word.CompareAndSwap(w, w.Claim()) {
+		switch {
+		case !w.Free():
+		case done == nil && terms.Owner == "":
+			if inc.word.CompareAndSwap(w, w.Claim()) {
 				return lease{inc, w.Claim(), ctx}, nil
 			}
-		} else if w.FreeToBind() && inc.client.is(done, terms) && ctx.Err() == nil {
+		case w.Swept() && inc.client.is(done, terms) && ctx.Err() == nil:
 			if inc.word.CompareAndSwap(w, w.ClaimBound()) {
 				return lease{inc, w.ClaimBound(), ctx}, nil
 			}

@@ -33,9 +33,9 @@ import (
 //   - No word comes twice, so a lease that has ended can change nothing
 //     (invariants 5, 14).
 //
-// Resident are only workers in slots below Size of an open pool that has no
-// surplus, no waiters, no Reset, no one who listens to lease events, and lends
-// in any order. They are proven: a client has checked them in.
+// Resident are only workers of an open pool that has no surplus, no waiters, no
+// Reset, no one who listens to lease events, and lends in any order. They are
+// proven: a client has checked them in.
 //
 // The form is that of biased locking (Kawachiya, Koseki and Onodera, 2002): what
 // is uncontended belongs to the fast path until somebody under the lock takes
@@ -58,17 +58,16 @@ type stripe struct {
 }
 
 const (
-	cacheLine             = 64
-	stripesPerProc        = 4
-	mostStripes           = 64
-	settleDown            = 16
-	stackGranule          = 11 // stacks are 2 KiB or more
-	fibonacci             = 0x9E3779B1
-	unlabelled     string = ""
+	cacheLine           = 64
+	stripesAProcessor   = 8 // two goroutines in parallel rarely look at the same
+	mostStripes         = 64
+	stackGranule        = 11         // log2 of the smallest stack
+	fibonacci           = 0x9E3779B1 // 2^32 over the golden ratio: neighbours go far apart (Knuth, TAOCP 6.4)
+	homelessPerResident = 16
 )
 
 func (r *residence) init() {
-	r.stripes = make([]stripe, min(mostStripes, stripesPerProc*runtime.GOMAXPROCS(0)))
+	r.stripes = make([]stripe, min(mostStripes, stripesAProcessor*runtime.GOMAXPROCS(0)))
 }
 
 // fit makes the residence that of a pool of this size. Nobody is resident.
@@ -89,7 +88,12 @@ func home(spread uint32) uint32 {
 //
 // What is read of the record before the compare-and-swap belongs to the lease
 // if it succeeds: a record is written while its worker is leased and not yet
-// bound, and then the word would have moved.
+// bound, and then the word would have moved (invariant 1).
+//
+// A goroutine whose stripe is empty takes the worker of another's, but not for
+// ever: now and then it takes the lock instead, and the worker it gets there
+// will reside on its stripe. So the workers in use become as many as the
+// processors that use them.
 func (c *core) claim(ctx context.Context, done <-chan struct{}, terms *Terms) lease {
 	anonymous := done == nil && terms.Owner == ""
 	spread := c.spread.Load()
@@ -100,13 +104,13 @@ func (c *core) claim(ctx context.Context, done <-chan struct{}, terms *Terms) le
 		if inc != nil {
 			w := inc.word.Load()
 			switch {
-			case homeless && w.Generation()/2%settleDown == 0:
+			case homeless && w.Generation()/2%homelessPerResident == 0:
 				return lease{}
+			case !w.Free() || done != nil && !w.Swept():
 			case anonymous:
-				if w.Free() && inc.word.CompareAndSwap(w, w.Claim()) {
+				if inc.word.CompareAndSwap(w, w.Claim()) {
 					return lease{inc, w.Claim(), ctx}
 				}
-			case !w.FreeToBind():
 			case done != nil && ctx.Err() != nil:
 				return lease{}
 			case inc.client.is(done, terms):
@@ -194,7 +198,7 @@ func identity(c <-chan struct{}) *byte { return *(**byte)(unsafe.Pointer(&c)) }
 // reside makes a worker resident that has come back from a client, if that is
 // possible and there is a place. The lock is held.
 func (c *core) reside(s *slot) bool {
-	if !c.lendsFreely() || s.index() >= c.goal || s.inc.binding || c.counts[resident] >= int(c.places) {
+	if !c.lendsFreely() || s.inc.binding || c.counts[resident] >= int(c.places) {
 		return false
 	}
 	i := home(c.places)
@@ -321,18 +325,19 @@ func (c *core) takeIdle() *slot {
 // before and after. If not, that lease has only just begun, and will be seen.
 func (c *core) glance(inc *incarnation, now time.Time) (watch, brief bool) {
 	w := inc.word.Load()
-	if !w.Leased() || !w.Bound() && !c.holds() {
+	if c.holds() {
+		return w.Leased(), false
+	}
+	if !w.Bound() {
+		return false, false
+	}
+	done, _ := inc.client.get()
+	if done == nil {
 		return false, false
 	}
 	st := &c.stripes[inc.stripe]
-	if c.holds() || st.seen.Same(w) {
+	if st.seen.Same(w) || inc.word.Load() == w && closed(done) {
 		return true, false
-	}
-	if w.Bound() {
-		done, _ := inc.client.get()
-		if inc.word.Load() == w && closed(done) {
-			return true, false
-		}
 	}
 	st.seen, st.first = w, c.instant(now)
 	return true, true

@@ -55,11 +55,12 @@ func (w Word) Bound() bool { return w&bound != 0 }
 // Binding reports whether the client is about to write that record.
 func (w Word) Binding() bool { return w&binding != 0 }
 
-// Free reports whether Claim is possible.
+// Free reports whether a claim is possible.
 func (w Word) Free() bool { return w&(resident|leased) == resident }
 
-// FreeToBind reports whether ClaimBound and ClaimBinding are possible.
-func (w Word) FreeToBind() bool { return w&(resident|leased|swept) == resident|swept }
+// Swept reports whether the contexts of clients are being looked at: if not, a
+// client that has one must not claim the worker.
+func (w Word) Swept() bool { return w&swept != 0 }
 
 // Reside lets the worker be lent without the lock, to clients that need to be
 // watched only if swept.
