@@ -162,17 +162,17 @@ func (c *core) bind(l lease, done <-chan struct{}, terms *Terms) lease {
 
 // client is the record of the client that has a resident worker.
 type client struct {
-	done  atomic.Pointer[byte] // the channel; see identity
+	done  atomic.Value // of type <-chan struct{}
 	terms atomic.Pointer[Terms]
 }
 
 func (r *client) is(done <-chan struct{}, terms *Terms) bool {
-	return r.done.Load() == identity(done) && r.terms.Load() == terms
+	return r.done.Load() == any(done) && r.terms.Load() == terms
 }
 
 func (r *client) set(done <-chan struct{}, terms *Terms) {
-	if d := identity(done); r.done.Load() != d {
-		r.done.Store(d)
+	if r.done.Load() != any(done) {
+		r.done.Store(done)
 	}
 	if r.terms.Load() != terms {
 		r.terms.Store(terms)
@@ -180,20 +180,19 @@ func (r *client) set(done <-chan struct{}, terms *Terms) {
 }
 
 func (r *client) get() (done <-chan struct{}, owner string) {
-	d, terms := r.done.Load(), r.terms.Load()
+	terms := r.terms.Load()
 	if terms != nil {
 		owner = terms.Owner
 	}
-	return *(*<-chan struct{})(unsafe.Pointer(&d)), owner
+	done, _ = r.done.Load().(<-chan struct{})
+	return done, owner
 }
 
 func (r *client) clear() {
-	r.done.Store(nil)
+	r.done.Store((<-chan struct{})(nil))
 	r.terms.Store(nil)
 }
 
-// identity is a channel as the pointer that it is, which atomics can hold.
-func identity(c <-chan struct{}) *byte { return *(**byte)(unsafe.Pointer(&c)) }
 
 // reside makes a worker resident that has come back from a client, if that is
 // possible and there is a place. The lock is held.
