@@ -35,8 +35,9 @@ type Control interface {
 	// Name returns the name under which the pool was started.
 	Name() string
 
-	// Stats returns the counts of the pool. It never waits for a hook or a
-	// start, and costs a short critical section.
+	// Stats returns the counts of the pool, at one moment. It never waits for a
+	// hook or a start. It costs a short critical section, and the next round
+	// trip of every worker another: it is for being watched, not for a loop.
 	Stats() Stats
 
 	// Inspect returns what is in the pool: slots, leases, waiters. It costs a
@@ -91,8 +92,8 @@ type Control interface {
 //
 // The error is a [*CheckoutError] that wraps the context's error, ErrOverloaded,
 // ErrUnavailable or ErrStopped; then nothing was begun and a retry is safe.
-// With an idle worker Checkout takes one critical section, allocates nothing
-// and reads no clock.
+// With an idle worker Checkout is one compare-and-swap, or a short critical
+// section; it allocates nothing and reads no clock.
 func (p *Pool[W]) Checkout(ctx context.Context) (Lease[W], error) {
 	l, err := p.core.checkout(ctx, &p.terms)
 	return Lease[W]{l}, err

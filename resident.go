@@ -58,12 +58,12 @@ type stripe struct {
 }
 
 const (
-	cacheLine           = 64
-	stripesAProcessor   = 8 // two goroutines in parallel rarely look at the same
-	mostStripes         = 64
-	stackGranule        = 11         // log2 of the smallest stack
-	fibonacci           = 0x9E3779B1 // 2^32 over the golden ratio: neighbours go far apart (Knuth, TAOCP 6.4)
-	homelessPerResident = 16
+	cacheLine         = 64
+	stripesAProcessor = 8 // two goroutines in parallel rarely look at the same one
+	mostStripes       = 64
+	stackGranule      = 11         // log2 of the smallest stack
+	fibonacci         = 0x9E3779B1 // 2^32 over the golden ratio: neighbours go far apart (Knuth, TAOCP 6.4)
+	guestTurns        = 16         // see claim
 )
 
 func (r *residence) init() {
@@ -90,21 +90,21 @@ func home(spread uint32) uint32 {
 // if it succeeds: a record is written while its worker is leased and not yet
 // bound, and then the word would have moved (invariant 1).
 //
-// A goroutine whose stripe is empty takes the worker of another's, but not for
-// ever: now and then it takes the lock instead, and the worker it gets there
-// will reside on its stripe. So the workers in use become as many as the
-// processors that use them.
+// A goroutine whose stripe is empty is the guest of another's worker, but not for
+// ever: at every guestTurns'th lease of that worker it takes the lock instead,
+// and the worker it gets there will reside on its own stripe. So those in use
+// become as many as the processors that use them, and no more.
 func (c *core) claim(ctx context.Context, done <-chan struct{}, terms *Terms) lease {
 	anonymous := done == nil && terms.Owner == ""
 	spread := c.spread.Load()
 	first := home(spread)
 	inc := c.stripes[first].worker.Load()
-	homeless := inc == nil
+	guest := inc == nil
 	for i := first; ; {
 		if inc != nil {
 			w := inc.word.Load()
 			switch {
-			case homeless && w.Generation()/2%homelessPerResident == 0:
+			case guest && w.Generation()/2%guestTurns == 0: // it moves twice a lease
 				return lease{}
 			case !w.Free() || done != nil && !w.Swept():
 			case anonymous:
@@ -192,7 +192,6 @@ func (r *client) clear() {
 	r.done.Store((<-chan struct{})(nil))
 	r.terms.Store(nil)
 }
-
 
 // reside makes a worker resident that has come back from a client, if that is
 // possible and there is a place. The lock is held.
