@@ -10,7 +10,8 @@ import (
 var errNilContext = errors.New("pool: the context must not be nil")
 
 // checkout lends a worker: an idle one at once, or the next that this client's
-// turn brings.
+// turn brings. It tries the worker that this goroutine had last before it calls
+// anything; see claim, which does the same for all the others.
 func (c *core) checkout(ctx context.Context, terms *Terms) (lease, error) {
 	if ctx == nil {
 		return lease{}, errNilContext
