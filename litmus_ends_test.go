@@ -18,7 +18,7 @@ func TestLitmusOfRetireAndCrash(t *testing.T) {
 	defer o.tell()
 	p, b := litmusPool(t, pool.Options{Size: 1})
 	contexts := clients(t)
-	for i := range rounds(3000) {
+	for i := range rounds(2000) {
 		ctx := contexts[i%2]
 		warm(t, ctx, p, 1)
 		l, before := take(t, ctx, p), b.Starts()
@@ -61,7 +61,7 @@ func TestLitmusOfTwoEndsOfOneLease(t *testing.T) {
 			defer o.tell()
 			p, _ := litmusPool(t, pool.Options{Size: 1})
 			contexts := clients(t)
-			for i := range rounds(4000) {
+			for i := range rounds(2000) {
 				ctx := contexts[i%2]
 				warm(t, ctx, p, 1)
 				l := take(t, ctx, p)
@@ -97,7 +97,7 @@ func TestLitmusOfALeasesContextAndItsCheckin(t *testing.T) {
 	defer o.tell()
 	p, _ := litmusPool(t, pool.Options{Size: 1})
 	contexts := clients(t)
-	for i := range rounds(4000) {
+	for i := range rounds(2000) {
 		ctx := contexts[i%2]
 		warm(t, ctx, p, 1)
 		l := take(t, ctx, p)

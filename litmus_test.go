@@ -74,7 +74,7 @@ func (o *outcomes) tell() {
 func meet(sides ...func()) {
 	patience := 1 // with one processor
 	if runtime.GOMAXPROCS(0) > 1 {
-		patience = 1 << 18
+		patience = 1 << 14
 	}
 	var here atomic.Int32
 	act := func(side func()) {
@@ -167,7 +167,7 @@ func TestLitmusOfCancelAndGrant(t *testing.T) {
 	o := newOutcomes(t)
 	defer o.tell()
 	p, _ := litmusPool(t, pool.Options{Size: 1})
-	for range rounds(4000) {
+	for range rounds(2000) {
 		holder := take(t, context.Background(), p)
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan string, 1)
@@ -203,7 +203,7 @@ func TestLitmusOfCrashAndCheckin(t *testing.T) {
 	defer o.tell()
 	p, b := litmusPool(t, pool.Options{Size: 1})
 	contexts := clients(t)
-	n := rounds(4000)
+	n := rounds(2000)
 	for i := range n {
 		ctx := contexts[i%2]
 		warm(t, ctx, p, 1)
@@ -233,7 +233,7 @@ func TestLitmusOfCrashAndClaim(t *testing.T) {
 	defer o.tell()
 	p, _ := litmusPool(t, pool.Options{Size: 1})
 	contexts := clients(t)
-	for i := range rounds(4000) {
+	for i := range rounds(2000) {
 		ctx := contexts[i%2]
 		warm(t, ctx, p, 1)
 		if i%3 == 0 { // of a client that the worker does not know
