@@ -3,6 +3,9 @@ package pool_test
 import (
 	"context"
 	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -90,6 +93,58 @@ func TestLitmusOfTwoEndsOfOneLease(t *testing.T) {
 			pooltest.Check(t, p)
 		})
 	}
+}
+
+// Here the two meet closer than in the others: one of them is always there.
+func TestLitmusOfTransferAndCheckin(t *testing.T) {
+	o := newOutcomes(t)
+	defer o.tell()
+	p, _ := litmusPool(t, pool.Options{Size: 1})
+	ctx := context.Background()
+	var lease pool.Lease[*pooltest.Worker]
+	var returned bool
+	var turn, answer atomic.Int64
+	n := int64(rounds(50000))
+	await := func(which *atomic.Int64, round int64) {
+		for which.Load() < round {
+			if runtime.GOMAXPROCS(0) == 1 {
+				runtime.Gosched()
+			}
+		}
+	}
+	var other sync.WaitGroup
+	other.Go(func() {
+		for i := int64(1); i <= n; i++ {
+			await(&turn, i)
+			for range i % 64 {
+				turn.Load()
+			}
+			returned = lease.Checkin()
+			answer.Store(i)
+		}
+	})
+	for i := int64(1); i <= n; i++ {
+		warm(t, ctx, p, 1)
+		lease = take(t, ctx, p)
+		turn.Store(i)
+		for range i / 64 % 64 {
+			answer.Load()
+		}
+		next, err := lease.Transfer(ctx)
+		await(&answer, i)
+		switch {
+		case returned && err == nil:
+			o.forbidden("a lease ends twice")
+		case returned:
+			o.saw("returned")
+		case err == nil && next.Checkin():
+			o.saw("transferred")
+		default:
+			o.forbidden("nobody has ended the lease", err)
+		}
+	}
+	other.Wait()
+	pooltest.Check(t, p)
 }
 
 func TestLitmusOfALeasesContextAndItsCheckin(t *testing.T) {
