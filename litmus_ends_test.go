@@ -3,9 +3,6 @@ package pool_test
 import (
 	"context"
 	"math/rand/v2"
-	"runtime"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,35 +100,12 @@ func TestLitmusOfTransferAndCheckin(t *testing.T) {
 	ctx := context.Background()
 	var lease pool.Lease[*pooltest.Worker]
 	var returned bool
-	var turn, answer atomic.Int64
-	n := int64(rounds(50000))
-	await := func(which *atomic.Int64, round int64) {
-		for which.Load() < round {
-			if runtime.GOMAXPROCS(0) == 1 {
-				runtime.Gosched()
-			}
-		}
-	}
-	var other sync.WaitGroup
-	other.Go(func() {
-		for i := int64(1); i <= n; i++ {
-			await(&turn, i)
-			for range i % 64 {
-				turn.Load()
-			}
-			returned = lease.Checkin()
-			answer.Store(i)
-		}
-	})
-	for i := int64(1); i <= n; i++ {
+	var next pool.Lease[*pooltest.Worker]
+	var err error
+	closely(rounds(50000), func() {
 		warm(t, ctx, p, 1)
 		lease = take(t, ctx, p)
-		turn.Store(i)
-		for range i / 64 % 64 {
-			answer.Load()
-		}
-		next, err := lease.Transfer(ctx)
-		await(&answer, i)
+	}, func() { next, err = lease.Transfer(ctx) }, func() { returned = lease.Checkin() }, func() {
 		switch {
 		case returned && err == nil:
 			o.forbidden("a lease ends twice")
@@ -142,8 +116,31 @@ func TestLitmusOfTransferAndCheckin(t *testing.T) {
 		default:
 			o.forbidden("nobody has ended the lease", err)
 		}
-	}
-	other.Wait()
+	})
+	pooltest.Check(t, p)
+}
+
+// A worker comes back while a client, who has found none, is about to wait.
+func TestLitmusOfCheckinAndQueueing(t *testing.T) {
+	o := newOutcomes(t)
+	defer o.tell()
+	p, _ := litmusPool(t, pool.Options{Size: 1})
+	patient := p.With(pool.Terms{MaxWait: time.Second})
+	ctx := context.Background()
+	var lease, next pool.Lease[*pooltest.Worker]
+	var err error
+	closely(rounds(30000), func() {
+		warm(t, ctx, p, 1)
+		lease = take(t, ctx, p)
+	}, func() { next, err = patient.Checkout(ctx) }, func() { lease.Checkin() }, func() {
+		if err != nil {
+			o.forbidden("the worker came back, and nobody told the one who waits", err)
+			return
+		}
+		o.saw("served")
+		work(next)
+		next.Checkin()
+	})
 	pooltest.Check(t, p)
 }
 

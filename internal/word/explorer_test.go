@@ -117,7 +117,7 @@ func explore(c config) *explorer {
 
 // scenes are who meets whom.
 func scenes() []config {
-	return []config{
+	all := []config{
 		{name: "three clients, a crash, a cancellation", contexts: []int8{0, 0, 0}, trips: 1, from: state{crashes: 1, cancels: 1}},
 		{name: "two clients, again and again", contexts: []int8{0, 0}, trips: 3, from: state{crashes: 1}},
 		{name: "a lease that two goroutines have", contexts: []int8{1, 0, 0}, trips: 2, thief: true, from: state{crashes: 1}},
@@ -126,6 +126,10 @@ func scenes() []config {
 		{name: "contexts, one of which ends", contexts: []int8{1, 2, 1}, trips: 1, from: state{endings: 1, manager: sweeper{sweeps: 2}}},
 		{name: "a client comes back, another comes between", contexts: []int8{1, 2}, trips: 2, from: state{endings: 1, crashes: 1, manager: sweeper{sweeps: 1}}},
 	}
+	if smallScenes > 0 {
+		return all[:smallScenes]
+	}
+	return all
 }
 
 func TestNoInterleavingBreaksTheProtocol(t *testing.T) {
