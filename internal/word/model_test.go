@@ -30,7 +30,7 @@ func shipped() protocol {
 	return protocol{
 		claim: word.Word.Claim, bound: word.Word.ClaimBound, binding: word.Word.ClaimBinding,
 		bind: word.Word.Bind, release: word.Word.Release, recall: word.Word.Recall,
-		reside: word.Word.Reside, freeToBind: word.Word.FreeToBind,
+		reside: word.Word.Reside, freeToBind: freeToBind,
 	}
 }
 

@@ -10,13 +10,16 @@ import (
 	"github.com/pooltender/pool/internal/word"
 )
 
+// freeToBind reports whether a client that has a context may claim the worker.
+func freeToBind(w word.Word) bool { return w.Free() && w.Swept() }
+
 // standing is what a word says beside its generation.
 type standing struct {
 	resident, leased, bound, binding, free, freeToBind bool
 }
 
 func of(w word.Word) standing {
-	return standing{w.Resident(), w.Leased(), w.Bound(), w.Binding(), w.Free(), w.FreeToBind()}
+	return standing{w.Resident(), w.Leased(), w.Bound(), w.Binding(), w.Free(), freeToBind(w)}
 }
 
 var (
@@ -85,7 +88,7 @@ func turn(w word.Word) (next word.Word, begun bool) {
 		return w.Bind(), false
 	case w.Leased():
 		return w.Release(), false
-	case w.FreeToBind():
+	case freeToBind(w):
 		steps = append(steps,
 			func() (word.Word, bool) { return w.ClaimBound(), true },
 			func() (word.Word, bool) { return w.ClaimBinding(), true })
