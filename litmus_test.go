@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -101,7 +103,8 @@ func meet(sides ...func()) {
 
 // closely is meet, over and over, for two sides that are to meet closer than
 // goroutines that have just begun. Before each round it calls prepare, and judge
-// after it.
+// after it. Where others use the processors the sides wait long for each other,
+// so it ends early after a while, unless it was asked for the long form.
 func closely(n int, prepare, one, other, judge func()) {
 	var turn, answer atomic.Int64
 	await := func(which *atomic.Int64, round int) {
@@ -111,11 +114,14 @@ func closely(n int, prepare, one, other, judge func()) {
 			}
 		}
 	}
+	over := false // written before a turn, and read after it
 	var partner sync.WaitGroup
-	defer partner.Wait()
 	partner.Go(func() {
-		for i := range n {
+		for i := 0; ; i++ {
 			await(&turn, i+1)
+			if over {
+				return
+			}
 			for range i % 64 {
 				turn.Load()
 			}
@@ -123,7 +129,13 @@ func closely(n int, prepare, one, other, judge func()) {
 			answer.Store(int64(i + 1))
 		}
 	})
-	for i := range n {
+	defer func() {
+		over = true
+		turn.Store(math.MaxInt64)
+		partner.Wait()
+	}()
+	began := time.Now()
+	for i := 0; i < n && (*long || time.Since(began) < enough); i++ {
 		prepare()
 		turn.Store(int64(i + 1))
 		for range i / 64 % 64 {
@@ -134,6 +146,8 @@ func closely(n int, prepare, one, other, judge func()) {
 		judge()
 	}
 }
+
+const enough = 2 * time.Second
 
 // all calls all sides, and waits for them.
 func all(sides []func()) {
