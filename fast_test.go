@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"runtime/metrics"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -179,10 +180,28 @@ func TestASubscriberIsToldOfEveryLeaseFromThenOn(t *testing.T) {
 	})
 }
 
+// journal is what a logger has written, for those who read while it writes.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
+
 func TestAFastLeaseThatIsHeldLongIsReportedWithItsOwner(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
+		var log journal
 		reg := pool.NewRegistry(pool.RegistryOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		defer pooltest.Close(t, reg)
 		b := pooltest.NewBackend(t)

@@ -7,8 +7,8 @@ import (
 
 // Stats are the counts of a pool at one moment. The counts of slots add up:
 // Idle + Leased + Tending + Starting + Stopping + BackingOff + Vacant is the
-// number of slots, which is Size + Options.MaxOverflow, and more only as long
-// as workers beyond a Resize down have not come back.
+// number of slots, which is Size + Options.MaxOverflow, and more after a Resize
+// down, as long as there is a worker in one of the slots beyond.
 type Stats struct {
 	State State `json:"state"`
 	Size  int   `json:"size"` // as Options or Resize have set it

@@ -147,7 +147,7 @@ func closely(n int, prepare, one, other, judge func()) {
 	}
 }
 
-const enough = 2 * time.Second
+const enough = time.Second
 
 // all calls all sides, and waits for them.
 func all(sides []func()) {

@@ -204,7 +204,7 @@ func (r *Registry) Close() error {
 func (r *Registry) Subscribe(fn func(Event)) (unsubscribe func()) {
 	unsubscribe = r.events.subscribe(fn, true)
 	for _, c := range r.sorted() { // leases begin and end under the lock while somebody listens
-		c.change(c.settle)
+		c.must(c.settle)
 	}
 	return unsubscribe
 }
