@@ -270,3 +270,26 @@ func TestAManagerThatHasNothingToWatchSleeps(t *testing.T) {
 		})
 	}
 }
+
+// When there are more workers than Size: the highest slots go, though their
+// workers were the first to come back and clients come and go.
+func TestASurplusWorkerGoesThoughClientsComeAndGo(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.NoReset = true
+		p := start(t, reg, b, pool.Options{Size: 1, MaxOverflow: 1, OverflowLinger: time.Second})
+		for range 20 {
+			base, surplus := take(t, t.Context(), p), take(t, t.Context(), p)
+			require.Equal(t, 1, surplus.Slot().Index)
+			surplus.Checkin()
+			base.Checkin()
+			for range 30 {
+				time.Sleep(100 * time.Millisecond)
+				take(t, t.Context(), p).Checkin()
+			}
+			settle(t, p)
+			slots := p.Inspect().Slots
+			require.Equal(t, pool.SlotIdle, slots[0].State)
+			require.Equal(t, pool.SlotVacant, slots[1].State)
+		}
+	})
+}

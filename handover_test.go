@@ -66,3 +66,28 @@ func TestAWorkerThatCrashesInTheHandOverCostsNobodyHisTurn(t *testing.T) {
 		}
 	})
 }
+
+// When an offer is taken back while another worker has just come back to a pool
+// in which nobody waited: the waiter gets that one, though it was lent without
+// the lock by then.
+func TestAnOfferThatIsTakenBackIsMadeAgainWithWhateverIsIdle(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.NoReset = true
+		p := start(t, reg, b, pool.Options{Size: 2})
+		for range 300 {
+			first, second := take(t, t.Context(), p), take(t, t.Context(), p)
+			served := inBackground(func() error {
+				lease, err := p.Checkout(t.Context())
+				lease.Checkin()
+				return err
+			})
+			synctest.Wait()
+			first.Checkin()
+			second.Checkin()
+			pooltest.KillWorker(p, first.Slot().Index)
+			pooltest.Check(t, p)
+			settle(t, p)
+			require.NoError(t, <-served)
+		}
+	})
+}
