@@ -76,6 +76,7 @@ func (c *callContext) get() context.Context {
 func (c *callContext) Deadline() (time.Time, bool) { return c.lease.ctx.Deadline() }
 func (c *callContext) Done() <-chan struct{}       { return c.get().Done() }
 func (c *callContext) Err() error                  { return c.get().Err() }
+func (c *callContext) String() string              { return fmt.Sprintf("pool.Do(%v)", c.lease.ctx) }
 func (c *callContext) Value(key any) any           { return c.get().Value(key) }
 
 // explain makes the text of a revocation teach what to do about it.

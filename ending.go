@@ -97,8 +97,11 @@ func (c *core) advance(inc *incarnation) {
 // returns when its context is cancelled after Stop.
 func (c *core) stopWorker(inc *incarnation) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(inc.life()), c.opts.StopTimeout*4/5)
-	defer cancel()
-	c.do(c.perform(inc, hookStop, ctx))
+	next := func() errand {
+		defer cancel() // not later: what is next may be another worker's whole life
+		return c.perform(inc, hookStop, ctx)
+	}()
+	c.do(next)
 }
 
 // stoppedBy records the end of Stop.

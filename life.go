@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -39,6 +40,9 @@ func (l *life) made() *lifetime {
 func (l *life) Deadline() (time.Time, bool) { return time.Time{}, false }
 func (l *life) Done() <-chan struct{}       { return l.made().Done() }
 func (l *life) Err() error                  { return l.made().Err() }
+
+// String is for those who print contexts: to look into it takes a lock.
+func (l *life) String() string { return fmt.Sprintf("pool.life(%v)", (*incarnation)(l).id()) }
 
 func (l *life) Value(key any) any {
 	if key == (slotKey{}) {

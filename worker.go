@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"math"
 	"runtime/pprof"
 	"strconv"
 	"time"
@@ -43,7 +42,7 @@ func (c *core) launch(s *slot, now time.Time) {
 		slot:    s,
 		epoch:   uint32(c.epoch),
 		number:  s.made,
-		attempt: uint32(min(s.before().streak+1, math.MaxUint32)),
+		attempt: uint32(s.before().streak + 1),
 		hook:    hookStart,
 		owed:    true,
 		born:    c.instant(now),
