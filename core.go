@@ -119,6 +119,7 @@ type lifecycle struct {
 type watch struct {
 	parked    bool // nothing to sweep: the manager sleeps without a timer
 	eager     bool // it has been told that somebody waits
+	hasty     bool // it looks again within a millisecond
 	unseen    int  // waiters that have come since it looked
 	interval  time.Duration
 	surplusAt time.Time // there are more workers than the goal since

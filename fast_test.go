@@ -283,8 +283,9 @@ func TestASurplusWorkerGoesThoughClientsComeAndGo(t *testing.T) {
 			surplus.Checkin()
 			base.Checkin()
 			for range 30 {
+				lease := take(t, t.Context(), p)
 				time.Sleep(100 * time.Millisecond)
-				take(t, t.Context(), p).Checkin()
+				lease.Checkin()
 			}
 			settle(t, p)
 			slots := p.Inspect().Slots

@@ -76,6 +76,7 @@ func (c *core) sweepAll() (next time.Time) {
 // nextSweep paces the sweeps. A lease that begins after this one was looked for
 // finds parked true and pokes: both are decided under the lock.
 func (c *core) nextSweep(now time.Time, found, fresh bool) time.Time {
+	crowd := c.unseen > seenAtOnce
 	c.eager = c.queue.Len() > 0
 	c.seeWaiters(now)
 	switch {
@@ -85,7 +86,7 @@ func (c *core) nextSweep(now time.Time, found, fresh bool) time.Time {
 		// that does not wake it.
 		c.settle()
 		if c.counts[leased] == 0 || !c.anyTracked() {
-			c.parked, c.interval = true, 0
+			c.parked, c.hasty, c.interval = true, false, 0
 			c.forget()
 			return time.Time{}
 		}
@@ -95,7 +96,7 @@ func (c *core) nextSweep(now time.Time, found, fresh bool) time.Time {
 	default:
 		c.interval = min(2*c.interval, lazySweep)
 	}
-	if c.eager && found {
+	if c.hasty = c.eager && (found || crowd); c.hasty {
 		return now.Add(eagerSweep)
 	}
 	return now.Add(c.interval)

@@ -151,9 +151,11 @@ func (c *core) enqueue(done <-chan struct{}, terms *Terms) *waiter {
 		w.node.Value = w
 	}
 	w.done, w.terms = done, terms
-	if c.unseen < seenAtOnce {
-		c.unseen++
+	switch c.unseen++; {
+	case c.unseen <= seenAtOnce:
 		w.since = c.instant(c.now())
+	case c.unseen == seenAtOnce+1 && !c.hasty:
+		poke(c.manager)
 	}
 	c.settle() // invariants 8 and 9: from here on whoever comes or goes does so under the lock
 	c.queue.Push(&w.node)

@@ -2,9 +2,11 @@ package pool_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pooltender/pool"
@@ -219,5 +221,34 @@ func TestWhenTheDemandIsGoneBeforeTheStartHasItsTurn(t *testing.T) {
 		require.Equal(t, 2, b.Starts())
 		require.NoError(t, lease.Err())
 		settle(t, p)
+	})
+}
+
+// When clients come in a crowd: not each of them reads the clock, and each is
+// told within a millisecond or two how long it has waited.
+func TestACrowdKnowsHowLongItHasWaited(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 1})
+		held := take(t, context.Background(), p)
+		leave := make(chan struct{})
+		go func() { // waits for long, so that the manager looks ever more rarely
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() { <-leave; cancel() }()
+			_, _ = p.Checkout(ctx)
+		}()
+		time.Sleep(time.Second + 3*time.Millisecond)
+		hasty := p.With(pool.Terms{MaxWait: 50 * time.Millisecond})
+		var crowd sync.WaitGroup
+		for range 100 {
+			crowd.Go(func() {
+				_, err := hasty.Checkout(context.Background())
+				var refused *pool.CheckoutError
+				assert.ErrorAs(t, err, &refused)
+				assert.InDelta(t, 50*time.Millisecond, refused.Waited, float64(2*time.Millisecond))
+			})
+		}
+		crowd.Wait()
+		close(leave)
+		held.Checkin()
 	})
 }
