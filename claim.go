@@ -78,7 +78,9 @@ func (c *core) bind(l lease, done <-chan struct{}, terms *Terms) lease {
 	c.must(func() {
 		s := l.inc.slot
 		l.inc.binding = false
-		if live = l.live(); !live {
+		if live = l.live(); !live { // nobody has had it
+			l.inc.uses--
+			c.checkouts--
 			return
 		}
 		l.word = l.word.Recall()

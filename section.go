@@ -61,15 +61,12 @@ func (c *core) view(fn func()) {
 	fn()
 }
 
-// exactly is view for what is counted: nobody is resident meanwhile, unless the
-// state is poisoned.
+// exactly is must for what is counted: nobody is resident meanwhile.
 func (c *core) exactly(fn func()) {
-	c.lock()
-	defer c.unlock()
-	c.midway = !c.poisoned
-	c.settle()
-	fn()
-	c.midway = false
+	c.must(func() {
+		c.settle()
+		fn()
+	})
 }
 
 // lock takes the lock. Critical sections are short, and whoever finds the lock
