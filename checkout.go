@@ -140,9 +140,13 @@ func (c *core) keepLoan(l *loan) {
 	}
 }
 
-// watchLease wakes the manager if it sleeps and the lease has to be watched.
+// watchLease wakes the manager if the lease has to be watched and it sleeps, or
+// would look later than it should while somebody waits.
 func (c *core) watchLease(done <-chan struct{}) {
-	if c.parked && (done != nil || c.holds()) {
+	if done == nil && !c.holds() {
+		return
+	}
+	if c.parked || c.queue.Len() > 0 && !c.hasty {
 		c.parked = false
 		poke(c.manager)
 	}
