@@ -109,3 +109,45 @@ func TestContextsCanBePrintedAtAnyTime(t *testing.T) {
 		close(stop)
 	})
 }
+
+// A worker's context is what context.WithCancelCause would have made.
+func TestAWorkersContextBehavesAsContextsDo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		type key struct{}
+		reg := pool.NewRegistry(pool.RegistryOptions{BaseContext: context.WithValue(context.Background(), key{}, "base")})
+		defer pooltest.Close(t, reg)
+		var life context.Context // of the first worker
+		var ended atomic.Int32
+		p := pooltest.StartIn(t, reg, pool.Spec[int]{Start: func(ctx context.Context) (int, error) {
+			if life == nil {
+				life = ctx
+				context.AfterFunc(ctx, func() { ended.Add(1) })
+			}
+			return 1, nil
+		}}, pool.Options{Size: 1})
+		child, cancel := context.WithTimeout(life, time.Hour)
+		defer cancel()
+		apart := context.WithoutCancel(life)
+		require.Equal(t, "base", child.Value(key{}))
+		slot, found := pool.SlotFrom(apart)
+		require.True(t, found)
+		require.EqualValues(t, 1, slot.Incarnation)
+		require.NoError(t, context.Cause(life))
+		_, bounded := life.Deadline()
+		require.False(t, bounded)
+
+		lease, err := p.Checkout(life) // a client that lives no longer than the worker
+		require.NoError(t, err)
+		lease.Retire(pooltest.ErrScripted)
+		synctest.Wait()
+		late, cancelLate := context.WithCancel(life)
+		defer cancelLate()
+		for _, ctx := range []context.Context{life, child, late} {
+			require.ErrorIs(t, ctx.Err(), context.Canceled)
+			require.ErrorIs(t, context.Cause(ctx), pooltest.ErrScripted)
+		}
+		require.NoError(t, apart.Err())
+		require.EqualValues(t, 1, ended.Load())
+	})
+}

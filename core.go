@@ -120,6 +120,7 @@ type watch struct {
 	parked    bool // nothing to sweep: the manager sleeps without a timer
 	eager     bool // it has been told that somebody waits
 	hasty     bool // it looks again within a millisecond
+	quiet     int  // sweeps that have found nothing, one after another
 	unseen    int  // waiters that have come since it looked
 	interval  time.Duration
 	surplusAt time.Time // there are more workers than the goal since

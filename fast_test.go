@@ -294,3 +294,43 @@ func TestASurplusWorkerGoesThoughClientsComeAndGo(t *testing.T) {
 		}
 	})
 }
+
+// When the manager has long found nothing to look at: MaxHold counts from the
+// next lease all the same, and from a sweep of ten milliseconds after it at most.
+func TestALeaseGetsNoOlderThanMaxHoldAndASweep(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.NoReset = true
+		p := start(t, reg, b, pool.Options{Size: 2, MaxHold: 100 * time.Millisecond})
+		for i := range 40 {
+			warm(t, context.Background(), p, 2)
+			time.Sleep(time.Duration(i) * 17 * time.Millisecond)
+			took := untilEnd(t, take(t, context.Background(), p))
+			require.GreaterOrEqual(t, took, 100*time.Millisecond)
+			require.LessOrEqual(t, took, 111*time.Millisecond)
+		}
+	})
+}
+
+// When clients without a context wait for long, and then one with a context is
+// served and goes away while another waits: it is found within two milliseconds.
+func TestTheManagerIsEagerAgainForTheFirstLeaseThatItHasToWatch(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 1, ReclaimGrace: -1})
+		held := take(t, context.Background(), p)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { _, _ = p.Checkout(ctx) }() // never comes back
+		synctest.Wait()
+		served := inBackground(func() error {
+			lease, err := p.Checkout(context.Background())
+			lease.Checkin()
+			return err
+		})
+		time.Sleep(time.Second + 5*time.Millisecond)
+		held.Checkin()
+		time.Sleep(2 * time.Millisecond)
+		began := time.Now()
+		cancel()
+		require.NoError(t, <-served)
+		require.LessOrEqual(t, time.Since(began), 2*time.Millisecond)
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"runtime/pprof"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -31,6 +32,35 @@ func TestGoroutinesOfAWorkerCarryItsPlace(t *testing.T) {
 		require.Contains(t, labels, `"slot":"0"`)
 		require.Contains(t, labels, `"slot":"1"`)
 	})
+}
+
+// Whoever the goroutine of a client belongs to: those that it begins are the
+// worker's.
+func TestTheGoroutinesOfResetAndStopCarryItToo(t *testing.T) {
+	for _, act := range []string{"reset", "stop"} {
+		t.Run(act, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+				b.Next(pooltest.Script{Reset: pooltest.Hang, Stop: pooltest.Hang})
+				p := start(t, reg, b, pool.Options{Size: 1})
+				lease := take(t, t.Context(), p)
+				if act == "reset" {
+					lease.Checkin()
+				} else {
+					lease.Retire(nil)
+				}
+				synctest.Wait()
+				var profile strings.Builder
+				require.NoError(t, pprof.Lookup("goroutine").WriteTo(&profile, 1))
+				found := false
+				for stack := range strings.SplitSeq(profile.String(), "\n\n") {
+					if strings.Contains(stack, "(*Worker)."+act) {
+						found = found || strings.Contains(stack, p.Name()) && strings.Contains(stack, `"slot":"0"`)
+					}
+				}
+				require.True(t, found)
+			})
+		})
+	}
 }
 
 func TestOfSeveralRegistryOptionsTheLastOfAFieldCounts(t *testing.T) {

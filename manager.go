@@ -15,6 +15,7 @@ const (
 	eagerSweep  = time.Millisecond
 	firstSweep  = 10 * time.Millisecond
 	lazySweep   = 100 * time.Millisecond
+	quietSweeps = 5    // that find nothing, and then the manager sleeps
 	sweepAtOnce = 1024 // slots per critical section
 )
 
@@ -77,21 +78,24 @@ func (c *core) sweepAll() (next time.Time) {
 // finds parked true and pokes: both are decided under the lock.
 func (c *core) nextSweep(now time.Time, found, fresh bool) time.Time {
 	crowd := c.unseen > seenAtOnce
+	if c.quiet++; found {
+		c.quiet = 0
+	}
 	c.eager = c.queue.Len() > 0
 	c.seeWaiters(now)
 	switch {
-	case !found && !c.eager && c.interval >= lazySweep:
+	case !found && !c.eager && c.quiet >= quietSweeps:
 		// A lease may have begun in a part swept before; only if none is there
 		// now may the manager sleep. With everybody under the lock none begins
 		// that does not wake it.
 		c.settle()
 		if c.counts[leased] == 0 || !c.anyTracked() {
-			c.parked, c.hasty, c.interval = true, false, 0
+			c.parked, c.hasty, c.interval, c.quiet = true, false, 0, 0
 			c.forget()
 			return time.Time{}
 		}
 		c.interval = firstSweep
-	case c.interval == 0 || found && (fresh || c.holds()):
+	case c.interval == 0 || found && fresh || c.holds():
 		c.interval = firstSweep
 	default:
 		c.interval = min(2*c.interval, lazySweep)

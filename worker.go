@@ -171,7 +171,10 @@ func (c *core) tend(inc *incarnation) {
 	} else {
 		ctx, fate.cancelHook = context.WithDeadline(inc.life(), deadline)
 	}
-	go func() { c.do(c.perform(inc, hookReset, ctx)) }()
+	go func() {
+		c.label(inc)
+		c.do(c.perform(inc, hookReset, ctx))
+	}()
 }
 
 // tended records the end of a Reset.
