@@ -22,8 +22,9 @@ const healthyAfter = 10 * time.Second
 // the transitions that clients, workers, the manager, the worker supervisor and
 // the keeper make under it.
 //
-// Every critical section is one of change, must, repair and view, or does by
-// hand what change does. Nothing blocks under the lock and no user code runs
+// Every critical section is one of change, must, exactly, repair and view, or
+// does by hand what change does. Cancelling under it runs nobody's code: what
+// context.AfterFunc has registered runs on goroutines of its own. Nothing blocks under the lock and no user code runs
 // under it (invariant 10).
 type core struct {
 	name       string
@@ -88,7 +89,7 @@ type supervision struct {
 	ledger    restart.Ledger
 	stirred   bool      // something has changed since the last turn; whoever releases the lock wakes the supervisor
 	turnAt    time.Time // when the supervisor will take a turn unasked; zero: never
-	idler     bool      // the goroutine that takes a turn could run a start
+	idler     bool      // who takes a turn can run a start on its goroutine
 	errand    errand    // that start
 	permits   int       // starts in flight that have not been given up
 	untried   int       // every slot below has ended its first attempt of this epoch

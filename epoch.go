@@ -24,7 +24,7 @@ func (c *core) begin() {
 }
 
 // clear is the change of epoch. However the state was left, it makes one that
-// follows from the slots' generations and the incarnations' records alone.
+// follows from the words and the records of the incarnations alone.
 // cause is nil when the end of the epoch was asked for.
 func (c *core) clear(now time.Time, cause error) {
 	asked := cause == nil && c.state == StateRestarting
@@ -83,7 +83,7 @@ func (c *core) forgive(now time.Time) {
 
 // rebuild makes every list and count anew, ends what leases there are, and
 // tells every worker to end. What survives: the queue with its tickets, the
-// generations, the records of incarnations, zombies, totals and policies.
+// words, the records of incarnations, zombies, totals and policies.
 func (c *core) rebuild(now time.Time, cause error) {
 	c.epoch++
 	if c.live() > 0 {

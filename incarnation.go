@@ -76,7 +76,7 @@ type fate struct {
 	zombie     list.Node[*incarnation]
 }
 
-// told returns the fate for reading.
+// told returns the fate to read, which is empty for most.
 func (inc *incarnation) told() *fate {
 	if inc.fate == nil {
 		return new(fate)
@@ -84,7 +84,7 @@ func (inc *incarnation) told() *fate {
 	return inc.fate
 }
 
-// befalls returns the fate for writing.
+// befalls returns the fate to write to.
 func (inc *incarnation) befalls() *fate {
 	if inc.fate == nil {
 		inc.fate = &fate{zombie: list.Node[*incarnation]{Value: inc}}

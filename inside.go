@@ -86,7 +86,7 @@ func (c *core) check() error {
 		fail("invariant 2: %d residents without a stripe", counts[resident])
 	}
 	counts[resident] = c.counts[resident]
-	if counts[resident] > 0 && !c.lendsFreely() {
+	if counts[resident] > 0 && (!c.open || c.queue.Len() > 0 || c.surplus() > 0) {
 		fail("invariant 9: %d residents, though the pool must not lend without the lock", counts[resident])
 	}
 	if counts != c.counts {

@@ -74,8 +74,9 @@ func (c *core) sweepAll() (next time.Time) {
 	return next
 }
 
-// nextSweep paces the sweeps. A lease that begins after this one was looked for
-// finds parked true and pokes: both are decided under the lock.
+// nextSweep paces the sweeps. A lease that begins after the manager has parked
+// finds that it has, and wakes it: under the lock, because nobody is resident
+// then who may be lent to a client with a context.
 func (c *core) nextSweep(now time.Time, found, fresh bool) time.Time {
 	crowd := c.unseen > seenAtOnce
 	if c.quiet++; found {

@@ -135,10 +135,10 @@ func (c *core) report(inc *incarnation, h hook, o *outcome) (next errand) {
 	if !c.noted(note) {
 		c.noted(note) // once more, in the epoch that follows
 	}
-	if turn {
+	if turn { // in a critical section of its own: if it fails, what was recorded stands
 		c.noted(func() {
 			defer func() { next, c.errand = c.errand, errand{} }() // whatever becomes of the turn: it is launched
-			c.takeTurn(c.now(), !run)
+			c.takeTurn(c.now())
 		})
 	}
 	if run {

@@ -41,10 +41,10 @@ import (
 type residence struct {
 	stripes []stripe      // constant
 	places  uint32        // how many of them the pool uses; guarded by core.mu
-	spread  atomic.Uint32 // places, or 0 while nobody is resident, so that nobody searches in vain
+	spread  atomic.Uint32 // places, or 0 from settle to the next resident, so that nobody searches in vain
 }
 
-// stripe is a place for one resident worker, on a cache line of its own.
+// stripe is a place for one resident worker, a cache line away from the next.
 type stripe struct {
 	worker atomic.Pointer[incarnation] // written under core.mu
 	// Guarded by core.mu.
@@ -52,7 +52,7 @@ type stripe struct {
 	seen    word.Word // the lease that the manager saw last
 	first   instant   // when it saw it first
 
-	_ [cacheLine - 32]byte
+	_ [cacheLine]byte
 }
 
 const (
@@ -101,8 +101,9 @@ func (c *core) reside(s *slot) bool {
 	return true
 }
 
-// lendsFreely reports whether workers may be lent without the lock. Whatever
-// makes it false settles the pool.
+// lendsFreely reports whether workers may be lent without the lock. Whoever makes
+// it false settles the pool in the same critical section, or, where that is no
+// matter of the lock (a subscriber), right after.
 func (c *core) lendsFreely() bool {
 	return c.free && c.open && c.state != StateCrashLoop && c.queue.Len() == 0 && c.surplus() == 0 &&
 		!c.events.watched() && !(c.parked && c.holds())

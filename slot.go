@@ -84,7 +84,7 @@ type past struct {
 	lastError error
 }
 
-// before returns the past for reading.
+// before returns the past to read, which is empty for most.
 func (s *slot) before() past {
 	if s.past == nil {
 		return past{}
@@ -92,7 +92,7 @@ func (s *slot) before() past {
 	return *s.past
 }
 
-// history returns the past for writing.
+// history returns the past to write to.
 func (s *slot) history() *past {
 	if s.past == nil {
 		s.past = new(past)
@@ -152,8 +152,7 @@ func (c *core) grow() {
 	}
 }
 
-// trim drops vacant slots beyond the limit, from the end. Their leases have all
-// ended, so no generation is ever used twice.
+// trim drops vacant slots beyond the limit, from the end.
 func (c *core) trim() {
 	for n := len(c.slots); n > c.limit() && c.slots[n-1].inc == nil; n = len(c.slots) {
 		s := c.slots[n-1]
@@ -186,7 +185,7 @@ func (c *core) dueSlots(now time.Time) (n int) {
 }
 
 // to moves a slot from one state to another, with all that is derived from
-// states: the counts and the lists. Everything but idle ⇄ leased comes here.
+// states: the counts and the lists. Everything comes here but lending, returning and residence.
 func (c *core) to(s *slot, state slotState) {
 	c.recall(s)
 	switch s.state {

@@ -32,11 +32,11 @@ func (c *core) superviseWorkers(ctx context.Context) {
 }
 
 // takeTurn is a turn of the worker supervisor, taken by whoever has changed the
-// state. If its goroutine has nothing else to do, the first worker to start is
-// its errand. The supervisor itself is woken only if it has to be there earlier
-// than it would be.
-func (c *core) takeTurn(now time.Time, idler bool) {
-	c.idler, c.errand = idler, errand{}
+// state. The first worker to start is an errand of its goroutine, which has
+// nothing else to do. The supervisor itself is woken only if it has to be there
+// earlier than it would be.
+func (c *core) takeTurn(now time.Time) {
+	c.idler, c.errand = true, errand{}
 	due := c.supervise(now)
 	c.idler = false
 	c.stirred = !c.isTimely(due)

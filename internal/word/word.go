@@ -64,9 +64,9 @@ func (w Word) Swept() bool { return w&swept != 0 }
 
 // Reside lets the worker be lent without the lock, to clients that need to be
 // watched only if swept.
-func (w Word) Reside(looked bool) Word {
+func (w Word) Reside(watched bool) Word {
 	w = w.Next() | resident
-	if looked {
+	if watched {
 		w |= swept
 	}
 	return w
