@@ -21,7 +21,7 @@ func home(spread uint32) uint32 {
 // if it succeeds: a record is written while its worker is leased and not yet
 // bound, and then the word would have moved (invariant 1).
 //
-// checkout has tried the first of them already, in the three cases that can end
+// checkout has tried the first of them already, in the two cases that can end
 // at once, because a call is a tenth of what a checkout costs.
 //
 // A goroutine whose stripe is empty is the guest of another's worker, but not for
