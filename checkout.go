@@ -133,7 +133,8 @@ func (c *core) newLoan() *loan {
 }
 
 func (c *core) keepLoan(l *loan) {
-	*l = loan{}
+	l.done, l.owner, l.context, l.served = nil, "", nil, nil
+	l.since, l.seen.lease = time.Time{}, 0 // no lease is seen yet
 	if c.kept < keptLoans {
 		l.next, c.loans = c.loans, l
 		c.kept++

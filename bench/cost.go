@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/pooltender/pool"
 )
@@ -41,7 +42,10 @@ func bill(p plan) []row {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	idle := openChannel(workers)
-	entrants := []entrant{{name: floor, run: alone(func(n int) { idle.pairs(ctx, n) })}}
+	entrants := []entrant{
+		{name: floor, run: alone(func(n int) { idle.pairs(ctx, n) })},
+		{name: "two compare-and-swaps", run: alone(swaps)},
+	}
 	for _, v := range visitors {
 		if v.options.Size == 0 {
 			v.options.Size = workers
@@ -54,6 +58,17 @@ func bill(p plan) []row {
 		entrants = append(entrants, entrant{name: v.name, run: alone(func(n int) { v.loop(s, ctx, n) })})
 	}
 	return compare(p, floor, entrants)
+}
+
+// swaps is the least that a round trip can be: two clients compete for a worker,
+// and a lease that has ended must lose.
+func swaps(n int) {
+	var word atomic.Uint64
+	for range n {
+		v := word.Load()
+		word.CompareAndSwap(v, v+1)
+		word.CompareAndSwap(v+1, v+2)
+	}
 }
 
 // alone is the run of one client.
