@@ -305,3 +305,30 @@ func TestTheLogTellsOfTroubleWithItsPlaceAndCause(t *testing.T) {
 		pooltest.Close(t, reg)
 	})
 }
+
+// When the last worker that was missing is up: nothing else is to be done, but
+// the pool says that it is ready, and at once.
+func TestReadyIsSaidWhenTheLastWorkerIsUp(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		var mu sync.Mutex
+		var states []pool.State
+		var at time.Time
+		reg.Subscribe(func(e pool.Event) {
+			if e.Kind == pool.EventPoolState {
+				mu.Lock()
+				states, at = append(states, e.State), e.Time
+				mu.Unlock()
+			}
+		})
+		p := start(t, reg, b, pool.Options{Size: 2})
+		time.Sleep(time.Minute)
+		b.Next(pooltest.Script{StartAfter: 3 * time.Second})
+		pooltest.KillWorker(p, 0)
+		up := time.Now().Add(3 * time.Second)
+		time.Sleep(time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
+		require.Equal(t, []pool.State{pool.StateDegraded, pool.StateReady}, states[len(states)-2:])
+		require.Equal(t, up, at)
+	})
+}

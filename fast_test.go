@@ -334,3 +334,28 @@ func TestTheManagerIsEagerAgainForTheFirstLeaseThatItHasToWatch(t *testing.T) {
 		require.LessOrEqual(t, time.Since(began), 2*time.Millisecond)
 	})
 }
+
+// When the manager dies while a lease goes on that the lock knows nothing of:
+// it ends as all the others do, and its worker is not lent in the new epoch.
+func TestAFastLeaseEndsWithItsEpoch(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.NoReset = true
+		p := start(t, reg, b, pool.Options{Size: 2})
+		for i := range 10 {
+			warm(t, context.Background(), p, 2)
+			lease := take(t, context.Background(), p)
+			if i%2 == 0 {
+				pooltest.KillManager(p, pooltest.AtIdle)
+			} else {
+				pooltest.KillManager(p, pooltest.AtLocked)
+			}
+			settle(t, p)
+			time.Sleep(time.Minute)
+			require.Equal(t, pool.EndRestarted, endOf(t, lease).Reason)
+			require.False(t, lease.Checkin())
+			require.Equal(t, 1, lease.Worker().Stops())
+			settle(t, p)
+			require.Equal(t, 2, p.Stats().Idle)
+		}
+	})
+}
