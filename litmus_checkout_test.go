@@ -83,10 +83,7 @@ func TestLitmusOfCrashAndClaim(t *testing.T) {
 	o := newOutcomes(t)
 	defer o.tell()
 	p, _ := litmusPool(t, pool.Options{Size: 1})
-	contexts := clients(t)
-	for i := range rounds(2000) {
-		ctx := contexts[i%2]
-		warm(t, ctx, p, 1)
+	for i, ctx := range warmed(t, p, rounds(2000)) {
 		if i%3 == 0 { // of a client that the worker does not know
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithCancel(ctx)

@@ -3,6 +3,7 @@ package pool_test
 import (
 	"context"
 	"math/rand/v2"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -93,7 +94,7 @@ func TestLitmusOfManyClientsOfOneWorker(t *testing.T) {
 		l, err := lend(ctx)
 		if err != nil {
 			o.saw("none free")
-			time.Sleep(10 * time.Microsecond)
+			runtime.Gosched()
 			return
 		}
 		work(l)
@@ -110,7 +111,7 @@ func TestLitmusOfManyClientsOfOneWorker(t *testing.T) {
 	})
 	until := time.Now().Add(time.Duration(rounds(10)) * 50 * time.Millisecond)
 	for time.Now().Before(until) {
-		time.Sleep(rand.N(50 * time.Microsecond))
+		runtime.Gosched()
 		owners := map[string]bool{}
 		for _, slot := range p.Inspect().Slots {
 			if slot.Lease == nil {

@@ -17,10 +17,7 @@ func TestLitmusOfRetireAndCrash(t *testing.T) {
 	o := newOutcomes(t)
 	defer o.tell()
 	p, b := litmusPool(t, pool.Options{Size: 1})
-	contexts := clients(t)
-	for i := range rounds(2000) {
-		ctx := contexts[i%2]
-		warm(t, ctx, p, 1)
+	for _, ctx := range warmed(t, p, rounds(2000)) {
 		l, before := take(t, ctx, p), b.Starts()
 		var retired bool
 		meet(func() { retired = l.Retire(nil) }, func() { pooltest.KillWorker(p, l.Slot().Index) })
@@ -148,10 +145,7 @@ func TestLitmusOfALeasesContextAndItsCheckin(t *testing.T) {
 	o := newOutcomes(t)
 	defer o.tell()
 	p, _ := litmusPool(t, pool.Options{Size: 1})
-	contexts := clients(t)
-	for i := range rounds(2000) {
-		ctx := contexts[i%2]
-		warm(t, ctx, p, 1)
+	for _, ctx := range warmed(t, p, rounds(2000)) {
 		l := take(t, ctx, p)
 		var made context.Context
 		meet(func() { made = l.Context() }, func() { l.Checkin() })
@@ -171,7 +165,8 @@ func TestLitmusOfALeasesContextAndItsCheckin(t *testing.T) {
 // sweep is how often the manager looks when nobody waits and there are leases.
 const sweep = 10 * time.Millisecond
 
-// around waits for about as long as the manager takes to notice something.
+// around waits for about as long as the manager takes to notice something, in
+// real time: its sweeps are what the clients are to race with.
 func around() { time.Sleep(rand.N(3 * sweep / 2)) }
 
 func TestLitmusOfRevocationAndCheckin(t *testing.T) {

@@ -57,7 +57,7 @@ func TestLitmusOfResizeAndCheckout(t *testing.T) {
 		size := 1 + rand.IntN(4)
 		require.NoError(t, p.Resize(t.Context(), size))
 		pooltest.Check(t, p)
-		time.Sleep(rand.N(100 * time.Microsecond))
+		runtime.Gosched()
 		s := p.Stats()
 		if n := s.Idle + s.Leased; n != size || s.Starting+s.Stopping+s.BackingOff != 0 {
 			o.forbidden("too many workers, or too few", s, size)
@@ -120,14 +120,11 @@ func TestLitmusOfRestartAndCheckin(t *testing.T) {
 	o := newOutcomes(t)
 	defer o.tell()
 	p, _ := litmusPool(t, pool.Options{Size: 1})
-	contexts := clients(t)
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
-	for i := range rounds(1000) {
-		ctx := contexts[i%2]
-		warm(t, ctx, p, 1)
+	for _, ctx := range warmed(t, p, rounds(1000)) {
 		for p.Stats().State != pool.StateReady { // else it has yet to see that it has started
-			time.Sleep(time.Microsecond)
+			runtime.Gosched()
 		}
 		epoch := p.Inspect().Epoch
 		warm(t, ctx, p, 1)
@@ -136,7 +133,7 @@ func TestLitmusOfRestartAndCheckin(t *testing.T) {
 		meet(func() { returned = l.Checkin() }, func() { _ = p.Restart(now) })
 		require.NoError(t, p.WaitReady(t.Context(), 1))
 		for p.Inspect().Epoch == epoch {
-			time.Sleep(time.Microsecond)
+			runtime.Gosched()
 		}
 		require.NoError(t, p.WaitReady(t.Context(), 1))
 		switch end := reason(l); {

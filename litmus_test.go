@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"iter"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -202,6 +203,21 @@ func clients(t *testing.T) []context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
 	return []context.Context{context.Background(), ctx}
+}
+
+// warmed yields the rounds of a litmus test on a pool of one worker, each with the
+// client whose turn it is and to whom the worker has just been lent.
+func warmed(t *testing.T, p fakes, n int) iter.Seq2[int, context.Context] {
+	contexts := clients(t)
+	return func(yield func(int, context.Context) bool) {
+		for i := range n {
+			ctx := contexts[i%len(contexts)]
+			warm(t, ctx, p, 1)
+			if !yield(i, ctx) {
+				return
+			}
+		}
+	}
 }
 
 // reason is why a lease has ended; empty: it has not.

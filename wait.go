@@ -221,6 +221,9 @@ func (c *core) takeBack(s *slot) bool {
 		return true
 	}
 	c.settle()
+	if w.since == 0 { // behind others who are dated, where the manager does not look
+		w.since = c.instant(c.now())
+	}
 	c.queue.Restore(&w.node)
 	c.serve()
 	c.hurry()
