@@ -16,8 +16,7 @@ import (
 	"github.com/pooltender/pool/pooltest"
 )
 
-// When the goroutine on which Stop has run goes on as the next worker's: what
-// belonged to the worker that was stopped ends all the same.
+// What belonged to a worker that was stopped ends when it has been stopped.
 func TestTheContextOfStopEndsWhenStopReturns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

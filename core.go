@@ -89,8 +89,6 @@ type supervision struct {
 	ledger    restart.Ledger
 	stirred   bool      // something has changed since the last turn; whoever releases the lock wakes the supervisor
 	turnAt    time.Time // when the supervisor will take a turn unasked; zero: never
-	idler     bool      // who takes a turn can run a start on its goroutine
-	errand    errand    // that start
 	permits   int       // starts in flight that have not been given up
 	untried   int       // every slot below has ended its first attempt of this epoch
 	busyAlarm time.Time // the earliest deadline in busy; zero: none

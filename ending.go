@@ -97,12 +97,9 @@ func (c *core) advance(inc *incarnation) {
 // returns when its context is cancelled after Stop.
 func (c *core) stopWorker(inc *incarnation) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(inc.life()), c.opts.StopTimeout*4/5)
+	defer cancel()
 	c.label(inc)
-	next := func() errand {
-		defer cancel() // not later: what is next may be another worker's whole life
-		return c.perform(inc, hookStop, ctx)
-	}()
-	c.do(next)
+	c.perform(inc, hookStop, ctx)
 }
 
 // stoppedBy records the end of Stop.

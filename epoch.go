@@ -94,7 +94,6 @@ func (c *core) rebuild(now time.Time, cause error) {
 	c.busy, c.down = list.List[*place]{}, [2]list.List[*place]{}
 	c.counts = [slotStates]int{}
 	c.permits, c.untried, c.ramp, c.probe, c.busyAlarm = 0, 0, false, nil, time.Time{}
-	c.idler = false
 	c.parked, c.interval, c.lingerAt = true, 0, time.Time{}
 	c.eager, c.hasty = false, false
 	if err := c.queue.Check(); err != nil {

@@ -45,7 +45,7 @@ var (
 type CheckoutError struct {
 	Pool       string
 	Err        error         // ErrFull, ErrOverloaded, ErrUnavailable, ErrStopped, or the context's error
-	Waited     time.Duration // in the queue
+	Waited     time.Duration // in the queue; to a millisecond where many come at once
 	RetryAfter time.Duration // ErrUnavailable: until the next start is due; others: what the first in line has waited so far; 0: unknown
 	Stats      Stats         // of the pool at that moment; LastError tells of the last crash or failed start
 }

@@ -3,11 +3,14 @@ package pool_test
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"runtime/pprof"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pooltender/pool"
@@ -81,4 +84,48 @@ func TestOfSeveralRegistryOptionsTheLastOfAFieldCounts(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "last", lease.Worker())
 	lease.Checkin()
+}
+
+// A worker may have locked its goroutine to a thread, or left it in any state:
+// the next worker has one of its own.
+func TestNoGoroutineIsThatOfTwoWorkers(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		own := func() string { // "goroutine 42"
+			text := make([]byte, 64)
+			text = text[:runtime.Stack(text, false)]
+			number, _, _ := strings.Cut(string(text), " [")
+			return number
+		}
+		seen := map[string]int{}
+		var mu sync.Mutex
+		p := pooltest.StartIn(t, reg, pool.Spec[chan error]{
+			Start: func(context.Context) (chan error, error) {
+				runtime.LockOSThread()
+				mu.Lock()
+				defer mu.Unlock()
+				seen[own()]++
+				return make(chan error, 1), nil
+			},
+			Run: func(die chan error, ctx context.Context) error {
+				mu.Lock()
+				assert.Equal(t, 1, seen[own()], "Run follows Start on the same goroutine")
+				mu.Unlock()
+				select {
+				case err := <-die:
+					return err
+				case <-ctx.Done():
+					return nil
+				}
+			},
+		}, pool.Options{Size: 2, Backoff: pool.Backoff{Min: -1}})
+		for range 10 {
+			lease, err := p.Checkout(t.Context())
+			require.NoError(t, err)
+			lease.Worker() <- pooltest.ErrScripted
+			synctest.Wait()
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		require.Len(t, seen, 12, "of 12 workers")
+	})
 }

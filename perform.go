@@ -22,20 +22,19 @@ type outcome struct {
 }
 
 // perform runs a hook of an incarnation on this goroutine, to whatever end it
-// makes of it, and reports that end under the lock. It returns what the
-// goroutine has to do next, which is nothing if the hook took it along by
-// runtime.Goexit: then another does it.
-func (c *core) perform(inc *incarnation, h hook, ctx context.Context) (next errand) {
+// makes of it, and reports that end under the lock, from another goroutine if the
+// hook took this one along by runtime.Goexit. It returns whether Run is to follow.
+func (c *core) perform(inc *incarnation, h hook, ctx context.Context) (run bool) {
 	returned := false
 	defer func() {
 		if returned {
 			return
 		}
 		if p := recover(); p != nil {
-			next = c.report(inc, h, panicked(p))
+			run = c.report(inc, h, panicked(p))
 			return
 		}
-		go func() { c.do(c.report(inc, h, &outcome{exit: true})) }()
+		go c.report(inc, h, &outcome{exit: true})
 	}()
 	err := c.call(inc, h, ctx)
 	returned = true
@@ -87,28 +86,12 @@ func (o *outcome) ofStart(inc *incarnation) *StartError {
 	return &StartError{inc.id(), o.err, o.panicked, o.stack, o.exit}
 }
 
-// errand is a hook that a goroutine of the pool has to run.
-type errand struct {
-	inc  *incarnation // nil: none
-	hook hook
-}
-
-// do runs one errand after another until there is none.
-func (c *core) do(e errand) {
-	for e.inc != nil {
-		if e.hook == hookStart {
-			c.label(e.inc)
-		}
-		e = c.perform(e.inc, e.hook, e.inc.life())
-	}
-}
-
 // report records how a hook ended. Whatever follows for the workers follows at
 // once: the turn of the worker supervisor is a function of the state, and who
 // has changed the state takes it, so that a worker that crashed is replaced
-// without a goroutine being woken for it.
-func (c *core) report(inc *incarnation, h hook, o *outcome) (next errand) {
-	turn, run := false, false
+// without the supervisor being woken for it. It returns whether Run is to follow.
+func (c *core) report(inc *incarnation, h hook, o *outcome) (run bool) {
+	turn := false
 	note := func() {
 		c.hit(hatch.Worker, hatch.Report)
 		if inc.gone {
@@ -136,15 +119,9 @@ func (c *core) report(inc *incarnation, h hook, o *outcome) (next errand) {
 		c.noted(note) // once more, in the epoch that follows
 	}
 	if turn { // in a critical section of its own: if it fails, what was recorded stands
-		c.noted(func() {
-			defer func() { next, c.errand = c.errand, errand{} }() // whatever becomes of the turn: it is launched
-			c.takeTurn(c.now())
-		})
+		c.noted(func() { c.takeTurn(c.now()) })
 	}
-	if run {
-		return errand{inc, hookRun} // on the goroutine that started it
-	}
-	return next
+	return run
 }
 
 // noted is must for the pool's own goroutines: a bug in fn does not end the

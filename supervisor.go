@@ -32,13 +32,10 @@ func (c *core) superviseWorkers(ctx context.Context) {
 }
 
 // takeTurn is a turn of the worker supervisor, taken by whoever has changed the
-// state. The first worker to start is an errand of its goroutine, which has
-// nothing else to do. The supervisor itself is woken only if it has to be there
-// earlier than it would be.
+// state. The supervisor itself is woken only if it has to be there earlier than
+// it would be.
 func (c *core) takeTurn(now time.Time) {
-	c.idler, c.errand = true, errand{}
 	due := c.supervise(now)
-	c.idler = false
 	c.stirred = !c.isTimely(due)
 }
 

@@ -54,13 +54,18 @@ func (c *core) launch(s *slot, now time.Time) {
 	c.to(s, starting)
 	c.alarm(deadline)
 	c.hit(hatch.Supervisor, hatch.Start)
-	if e := (errand{inc, hookStart}); c.idler {
-		c.idler, c.errand = false, e
-	} else {
-		go c.do(e)
-	}
+	go c.start(inc)
 	inc.launched = true
 	c.hit(hatch.Supervisor, hatch.Started)
+}
+
+// start is the goroutine of a worker, and of no other: Start, and then Run. A hook
+// may have locked it to its thread.
+func (c *core) start(inc *incarnation) {
+	c.label(inc)
+	if c.perform(inc, hookStart, inc.life()) {
+		c.perform(inc, hookRun, inc.life())
+	}
 }
 
 // label lets a goroutine dump or a profile say which worker a goroutine is.
@@ -173,7 +178,7 @@ func (c *core) tend(inc *incarnation) {
 	}
 	go func() {
 		c.label(inc)
-		c.do(c.perform(inc, hookReset, ctx))
+		c.perform(inc, hookReset, ctx)
 	}()
 }
 
