@@ -254,10 +254,11 @@ func (c *core) rest(s *slot) {
 		c.to(s, idling)
 	}
 	s.idleSince = 0
-	if c.queue.Len() > 0 {
-		c.serve()
+	if c.waiting() > 0 && c.serveWorker(s) {
+		c.recruit()
+		return
 	}
-	if s.state == idling && c.surplus() > 0 && c.state != StateCrashLoop {
+	if c.surplus() > 0 && c.state != StateCrashLoop {
 		c.linger(s, c.now())
 	}
 }

@@ -12,7 +12,7 @@ var errNilContext = errors.New("pool: the context must not be nil")
 // checkout lends a worker: an idle one at once, or the next that this client's
 // turn brings. It tries the worker that this goroutine had last before it calls
 // anything; see claim, which does the same for all the others.
-func (c *core) checkout(ctx context.Context, terms *Terms) (lease, error) {
+func (c *core) checkout(ctx context.Context, terms *terms) (lease, error) {
 	if ctx == nil {
 		return lease{}, errNilContext
 	}
@@ -21,7 +21,7 @@ func (c *core) checkout(ctx context.Context, terms *Terms) (lease, error) {
 		w := inc.word.Load()
 		switch {
 		case !w.Free():
-		case done == nil && terms.Owner == "":
+		case done == nil && !terms.marked:
 			if inc.word.CompareAndSwap(w, w.Claim()) {
 				return lease{inc, w.Claim(), ctx}, nil
 			}
@@ -34,9 +34,11 @@ func (c *core) checkout(ctx context.Context, terms *Terms) (lease, error) {
 	return c.checkoutSlowly(ctx, done, terms)
 }
 
-func (c *core) checkoutSlowly(ctx context.Context, done <-chan struct{}, terms *Terms) (lease, error) {
-	if l := c.claim(ctx, done, terms); l.inc != nil {
-		return l, nil
+func (c *core) checkoutSlowly(ctx context.Context, done <-chan struct{}, terms *terms) (lease, error) {
+	if terms.pin == nil && terms.Key == "" {
+		if l := c.claim(ctx, done, terms); l.inc != nil {
+			return l, nil
+		}
 	}
 	l, w, err := c.take(ctx, done, terms, true)
 	if err != nil || l.inc != nil {
@@ -49,7 +51,7 @@ func (c *core) checkoutSlowly(ctx context.Context, done <-chan struct{}, terms *
 // and the client would wait, it is queued in the same critical section, provided
 // that nothing speaks against it; otherwise the waiter returned is nil. The
 // context is asked before the lock is taken (invariant 10).
-func (c *core) take(ctx context.Context, done <-chan struct{}, terms *Terms, queue bool) (l lease, w *waiter, err error) {
+func (c *core) take(ctx context.Context, done <-chan struct{}, terms *terms, queue bool) (l lease, w *waiter, err error) {
 	if done != nil {
 		if err := ctx.Err(); err != nil {
 			return l, nil, c.refusal(err, 0)
@@ -61,29 +63,45 @@ func (c *core) take(ctx context.Context, done <-chan struct{}, terms *Terms, que
 		return l, nil, nil
 	}
 	c.midway = true
-	// A newcomer never passes one who waits (invariant 9). With the lock held,
-	// idle > 0 means that nobody does (invariant 8); the queue is looked at all
-	// the same, because it is the promise and costs nothing.
-	if c.queue.Len() == 0 {
-		if s := c.takeIdle(); s != nil {
-			l = c.lend(s, ctx, done, terms.Owner)
-		}
-	}
-	if queue && l.inc == nil && c.live() > 0 && c.opts.MaxWaiting == math.MaxInt {
+	if s := c.takeFor(terms); s != nil {
+		l = c.lend(s, ctx, done, terms.Owner)
+	} else if queue && terms.pin == nil && c.live() > 0 && c.opts.MaxWaiting == math.MaxInt {
 		w = c.enqueue(done, terms)
 	}
 	c.midway = false
 	return l, w, nil
 }
 
+// takeFor takes the idle worker for a client that has just come. A newcomer never
+// passes one who waits (invariant 9): with the lock held, idle means that nobody
+// waits whom that worker could serve (invariant 8); the queue is looked at all the
+// same, because it is the promise and costs nothing. If it takes none, none comes
+// back that this client could have, as long as the lock is held.
+func (c *core) takeFor(t *terms) *slot {
+	if s := c.place(t); s != nil {
+		c.recall(s)
+		if s.state != idling || t.pin != nil && s.inc != t.pin {
+			return nil
+		}
+		c.idle.Remove(&s.place)
+		return s
+	}
+	if c.queue.Len() > 0 {
+		return nil
+	}
+	return c.takeIdle()
+}
+
 // tryCheckout lends an idle worker or says why there is none.
-func (c *core) tryCheckout(ctx context.Context, terms *Terms) (lease, error) {
+func (c *core) tryCheckout(ctx context.Context, terms *terms) (lease, error) {
 	if ctx == nil {
 		return lease{}, errNilContext
 	}
 	done := ctx.Done()
-	if l := c.claim(ctx, done, terms); l.inc != nil {
-		return l, nil
+	if terms.Key == "" {
+		if l := c.claim(ctx, done, terms); l.inc != nil {
+			return l, nil
+		}
 	}
 	l, _, err := c.take(ctx, done, terms, false)
 	if err != nil || l.inc != nil {
@@ -147,7 +165,7 @@ func (c *core) watchLease(done <-chan struct{}) {
 	if done == nil && !c.holds() {
 		return
 	}
-	if c.parked || c.queue.Len() > 0 && !c.hasty {
+	if c.parked || c.waiting() > 0 && !c.hasty {
 		c.parked = false
 		poke(c.manager)
 	}
@@ -155,37 +173,3 @@ func (c *core) watchLease(done <-chan struct{}) {
 
 // holds reports whether leases are watched for their age.
 func (c *core) holds() bool { return c.opts.WarnHold > 0 || c.opts.MaxHold > 0 }
-
-// serve is the one function that gives workers to waiters. Every event that
-// frees a worker or adds one comes here (invariant 8), and it always serves the
-// head of the queue (invariant 9).
-func (c *core) serve() {
-	if !c.open {
-		return
-	}
-	for c.queue.Len() > 0 {
-		n := c.idle.Take()
-		if n == nil {
-			break
-		}
-		w := c.queue.Head().Value
-		c.queue.Remove(&w.node)
-		c.offerTo(w, n.Value)
-	}
-	c.recruit()
-}
-
-// recruit wakes the worker supervisor if a worker should be started.
-func (c *core) recruit() {
-	if c.counts[vacant]+c.counts[backingOff] > 0 && c.wanted(c.queue.Len()) > 0 {
-		c.stirred = true
-	}
-}
-
-// dismissWaiters ends all waiting. On a queue that a bug has damaged it reaches
-// whom it can.
-func (c *core) dismissWaiters(reason error) {
-	for w := c.queue.Head(); w != nil && c.queue.Remove(w); w = c.queue.Head() {
-		c.refuse(w.Value, reason)
-	}
-}

@@ -28,8 +28,8 @@ func home(spread uint32) uint32 {
 // ever: at every guestTurns'th lease of that worker it takes the lock instead,
 // and the worker it gets there will reside on its own stripe. So those in use
 // become as many as the processors that use them, and no more.
-func (c *core) claim(ctx context.Context, done <-chan struct{}, terms *Terms) lease {
-	anonymous := done == nil && terms.Owner == ""
+func (c *core) claim(ctx context.Context, done <-chan struct{}, terms *terms) lease {
+	anonymous := done == nil && !terms.marked
 	spread := c.spread.Load()
 	first := home(spread)
 	inc := c.stripes[first].worker.Load()
@@ -71,7 +71,7 @@ func (c *core) claim(ctx context.Context, done <-chan struct{}, terms *Terms) le
 //
 // A record that is written late, after the recall, does no harm: until the
 // client has come here nobody else writes it, and the worker is not resident.
-func (c *core) bind(l lease, done <-chan struct{}, terms *Terms) lease {
+func (c *core) bind(l lease, done <-chan struct{}, terms *terms) lease {
 	l.inc.client.set(done, terms)
 	next := l.word.Bind()
 	if l.inc.word.CompareAndSwap(l.word, next) {
@@ -99,14 +99,14 @@ func (c *core) bind(l lease, done <-chan struct{}, terms *Terms) lease {
 // client is the record of the client that has a resident worker.
 type client struct {
 	done  atomic.Value // of type <-chan struct{}
-	terms atomic.Pointer[Terms]
+	terms atomic.Pointer[terms]
 }
 
-func (r *client) is(done <-chan struct{}, terms *Terms) bool {
+func (r *client) is(done <-chan struct{}, terms *terms) bool {
 	return r.done.Load() == any(done) && r.terms.Load() == terms
 }
 
-func (r *client) set(done <-chan struct{}, terms *Terms) {
+func (r *client) set(done <-chan struct{}, terms *terms) {
 	if r.done.Load() != any(done) {
 		r.done.Store(done)
 	}

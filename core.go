@@ -9,7 +9,6 @@ import (
 	"github.com/pooltender/pool/internal/hatch"
 	"github.com/pooltender/pool/internal/idle"
 	"github.com/pooltender/pool/internal/list"
-	"github.com/pooltender/pool/internal/queue"
 	"github.com/pooltender/pool/internal/restart"
 )
 
@@ -60,12 +59,12 @@ type core struct {
 	goal    int // Size, as Resize has set it
 	changed chan struct{}
 
-	slots     []*slot
-	counts    [slotStates]int // of slots by state, moved wherever a state is; check derives them anew
-	idle      idle.Set[*slot]
-	busy      list.List[*place]    // starting, tending or stopping: those with a deadline
-	down      [2]list.List[*place] // vacant or backing off, longest first; [1]: slots beyond the goal
-	queue     queue.Queue[*waiter]
+	slots  []*slot
+	counts [slotStates]int // of slots by state, moved wherever a state is; check derives them anew
+	idle   idle.Set[*slot]
+	busy   list.List[*place]    // starting, tending or stopping: those with a deadline
+	down   [2]list.List[*place] // vacant or backing off, longest first; [1]: slots beyond the goal
+	lines
 	offers    uint64 // made to waiters, ever
 	yielded   int    // see yields
 	yieldedAt time.Time

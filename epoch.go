@@ -96,7 +96,7 @@ func (c *core) rebuild(now time.Time, cause error) {
 	c.permits, c.untried, c.ramp, c.probe, c.busyAlarm = 0, 0, false, nil, time.Time{}
 	c.parked, c.interval, c.lingerAt = true, 0, time.Time{}
 	c.eager, c.hasty = false, false
-	if err := c.queue.Check(); err != nil {
+	if err := c.lines.check(); err != nil {
 		c.lastError = err // a bug; the waiters that can be reached are told, rather than lost
 		c.dismissWaiters(ErrUnavailable)
 	}

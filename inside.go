@@ -86,7 +86,7 @@ func (c *core) check() error {
 		fail("invariant 2: %d residents without a stripe", counts[resident])
 	}
 	counts[resident] = c.counts[resident]
-	if counts[resident] > 0 && (!c.open || c.queue.Len() > 0 || c.surplus() > 0) {
+	if counts[resident] > 0 && (!c.open || c.waiting() > 0 || c.surplus() > 0) {
 		fail("invariant 9: %d residents, though the pool must not lend without the lock", counts[resident])
 	}
 	if counts != c.counts {
@@ -98,10 +98,15 @@ func (c *core) check() error {
 	if c.open && c.idle.Len() > 0 && c.queue.Len() > 0 {
 		fail("invariant 8: %d idle while %d wait", c.idle.Len(), c.queue.Len())
 	}
+	for s := range c.beside {
+		if c.open && s.state == idling {
+			fail("invariant 8: slot %d is idle while %d wait for it", s.index(), c.beside[s].Len())
+		}
+	}
 	if c.open != (c.state.serves() && !c.poisoned) {
 		fail("open is %t in state %s", c.open, c.state)
 	}
-	for _, err := range []error{c.idle.Check(), c.busy.Check(), c.down[0].Check(), c.down[1].Check(), c.queue.Check(), c.zombies.Check()} {
+	for _, err := range []error{c.idle.Check(), c.busy.Check(), c.down[0].Check(), c.down[1].Check(), c.lines.check(), c.zombies.Check()} {
 		if err != nil {
 			errs = append(errs, err)
 		}

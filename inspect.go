@@ -1,7 +1,9 @@
 package pool
 
 import (
+	"cmp"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -49,7 +51,7 @@ type PoolInfo struct {
 	Epoch    uint64        `json:"epoch"`   // lives of its manager and worker supervisor, from 1; Restart counts too
 	Options  Options       `json:"options"` // with defaults, but that of MaxRestarts; -1: no limit
 	Slots    []SlotInfo    `json:"slots"`
-	Waiters  []WaiterInfo  `json:"waiters"` // in the order of service
+	Waiters  []WaiterInfo  `json:"waiters"` // by priority, and then in the order of service
 	Zombies  []Zombie      `json:"zombies"`
 	RetryIn  time.Duration `json:"retry_in"` // until the next probe or epoch; 0: none is due
 	Failures int           `json:"failures"` // that count towards Options.MaxRestarts
@@ -82,9 +84,12 @@ type LeaseInfo struct {
 
 // WaiterInfo is a client in the queue.
 type WaiterInfo struct {
-	Ticket uint64        `json:"ticket"` // its place: lower ones are served before
-	Owner  string        `json:"owner"`
-	Waited time.Duration `json:"waited"`
+	Ticket   uint64        `json:"ticket"`   // its place among those of its priority: lower ones are served before
+	Priority Priority      `json:"priority"` // Terms.Priority
+	Owner    string        `json:"owner"`    // Terms.Owner
+	Key      string        `json:"key,omitempty"`
+	Slot     int           `json:"slot"` // whose worker it waits for; -1: any
+	Waited   time.Duration `json:"waited"`
 }
 
 // stats derives the counts. The lock is held.
@@ -94,7 +99,7 @@ func (c *core) stats() Stats {
 		Idle: c.counts[idling], Leased: c.counts[leased], Tending: c.counts[tending],
 		Starting: c.counts[starting], Stopping: c.counts[stopping],
 		BackingOff: c.counts[backingOff], Vacant: c.counts[vacant],
-		Zombies: c.zombies.Len(), Waiting: c.queue.Len(),
+		Zombies: c.zombies.Len(), Waiting: c.waiting(),
 		Checkouts: c.checkouts, Waited: c.waited, Shed: c.shed,
 		Crashes: c.crashes, Restarts: c.restarts,
 		Unstable:  c.ledger.Unstable(c.policy(), c.now()),
@@ -109,7 +114,7 @@ func (c *core) inspect() (info PoolInfo) {
 			Name: c.name, Worker: c.workerType, Stats: c.stats(), Epoch: c.epoch,
 			Failures: c.ledger.Failures(c.policy(), now),
 			Slots:    make([]SlotInfo, 0, len(c.slots)),
-			Waiters:  make([]WaiterInfo, 0, c.queue.Len()),
+			Waiters:  make([]WaiterInfo, 0, c.waiting()),
 			Zombies:  make([]Zombie, 0, c.zombies.Len()),
 		}
 		info.Options = c.opts.shown()
@@ -123,14 +128,25 @@ func (c *core) inspect() (info PoolInfo) {
 		for _, s := range c.slots {
 			info.Slots = append(info.Slots, s.inspect(now))
 		}
-		for n := range c.queue.All() {
-			info.Waiters = append(info.Waiters, WaiterInfo{n.Ticket(), n.Value.terms.Owner, c.waitedFor(n.Value, now)})
+		for w := range c.all {
+			info.Waiters = append(info.Waiters, c.inspectWaiter(w, now))
 		}
+		slices.SortFunc(info.Waiters, func(a, b WaiterInfo) int {
+			return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.Ticket, b.Ticket))
+		})
 		for n := range c.zombies.All() {
 			info.Zombies = append(info.Zombies, c.zombieOf(n.Value))
 		}
 	})
 	return info
+}
+
+func (c *core) inspectWaiter(w *waiter, now time.Time) WaiterInfo {
+	slot := -1
+	if w.slot != nil {
+		slot = w.slot.index()
+	}
+	return WaiterInfo{w.node.Ticket(), priorityOf(w.node.Class), w.terms.Owner, w.terms.Key, slot, c.waitedFor(w, now)}
 }
 
 func (s *slot) inspect(now time.Time) SlotInfo {

@@ -82,7 +82,7 @@ func (c *core) nextSweep(now time.Time, found, fresh bool) time.Time {
 	if c.quiet++; found {
 		c.quiet = 0
 	}
-	c.eager = c.queue.Len() > 0
+	c.eager = c.waiting() > 0
 	c.seeWaiters(now)
 	switch {
 	case !found && !c.eager && c.quiet >= quietSweeps:

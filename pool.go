@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"time"
 )
 
 // Pool lends workers of type W. It is a handle: it stays good when workers, the
@@ -10,23 +9,7 @@ import (
 // has been stopped. All methods may be called by several goroutines at once.
 type Pool[W any] struct {
 	core  *core
-	terms Terms
-}
-
-// Terms are how one client uses a pool. The zero Terms are the pool's own.
-type Terms struct {
-	// MaxWait bounds the wait for a worker, apart from the context, which
-	// bounds the lease too. 0: Options.MaxWait; negative: no bound.
-	MaxWait time.Duration
-	// Owner is a label of the client, shown by Inspect, in events and in the log.
-	Owner string
-}
-
-func (t *Terms) patience(standard time.Duration) time.Duration {
-	if t.MaxWait != 0 {
-		return t.MaxWait
-	}
-	return standard
+	terms terms
 }
 
 // Control is a pool without the type of its workers. Every *Pool[W] is one, and
@@ -120,7 +103,7 @@ func (p *Pool[W]) Checkin(l Lease[W]) bool {
 
 // With returns a handle of the same pool on other terms. Keep it: it costs one
 // allocation.
-func (p *Pool[W]) With(terms Terms) *Pool[W] { return &Pool[W]{p.core, terms} }
+func (p *Pool[W]) With(t Terms) *Pool[W] { return &Pool[W]{p.core, t.within()} }
 
 // Name implements [Control].
 func (p *Pool[W]) Name() string { return p.core.name }

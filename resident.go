@@ -105,7 +105,7 @@ func (c *core) reside(s *slot) bool {
 // it false settles the pool in the same critical section, or, where that is no
 // matter of the lock (a subscriber), right after.
 func (c *core) lendsFreely() bool {
-	return c.free && c.open && c.state != StateCrashLoop && c.queue.Len() == 0 && c.surplus() == 0 &&
+	return c.free && c.open && c.state != StateCrashLoop && c.waiting() == 0 && c.surplus() == 0 &&
 		!c.events.watched() && !(c.parked && c.holds())
 }
 

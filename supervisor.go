@@ -42,7 +42,7 @@ func (c *core) takeTurn(now time.Time) {
 // isQuiet reports that a turn would change nothing, and that the next one is due
 // no earlier than the supervisor knows.
 func (c *core) isQuiet() bool {
-	return c.down[0].Len()+c.down[1].Len() == 0 && c.state == stateRunning && c.ledger.Calm() &&
+	return c.reserved == 0 && c.down[0].Len()+c.down[1].Len() == 0 && c.state == stateRunning && c.ledger.Calm() &&
 		c.shownState() == c.shown && c.isTimely(c.busyAlarm)
 }
 
@@ -58,6 +58,7 @@ func (c *core) supervise(now time.Time) (next time.Time) {
 		c.checkDeadlines(now)
 	}
 	if c.open {
+		c.rehome()
 		next = c.judge(now)
 		next = earliest(next, c.startWorkers(now))
 		next = earliest(next, c.show(now))

@@ -18,7 +18,8 @@ type waiter struct {
 	node  queue.Node[*waiter]
 	wake  chan struct{} // of capacity 1: there is something to look at, or there was
 	done  <-chan struct{}
-	terms *Terms
+	terms *terms
+	slot  *slot         // whose worker it waits for; nil: any
 	since instant       // 0: the manager has yet to see it. Guarded by core.mu
 	offer atomic.Uint64 // the one that stands; 0: none. Set under core.mu
 	inc   *incarnation  // what is offered: its lease of this word; written under core.mu while no offer stands
@@ -43,11 +44,13 @@ func (c *core) waitedFor(w *waiter, now time.Time) time.Duration {
 // seeWaiters notes since when the latest waiters have waited.
 func (c *core) seeWaiters(now time.Time) {
 	c.unseen = 0
-	for w := range c.queue.Latest() {
-		if w.Value.since != 0 {
-			break
+	for class := range queue.Classes {
+		for w := range c.queue.Latest(class) {
+			if w.Value.since != 0 {
+				break
+			}
+			w.Value.since = c.instant(now)
 		}
-		w.Value.since = c.instant(now)
 	}
 }
 
@@ -59,7 +62,7 @@ func (w *waiter) take() bool {
 
 // wait waits until the client is served, its context is done, or its patience
 // is over. A nil waiter is queued first, unless something speaks against it.
-func (c *core) wait(ctx context.Context, done <-chan struct{}, w *waiter, terms *Terms) (lease, error) {
+func (c *core) wait(ctx context.Context, done <-chan struct{}, w *waiter, terms *terms) (lease, error) {
 	patience := terms.patience(c.opts.MaxWait)
 	if w == nil {
 		now := time.Now()
@@ -123,25 +126,42 @@ func (w *waiter) sleep(ctx context.Context, timeout <-chan time.Time) error {
 }
 
 // admit returns a waiter with a place in the queue, or a lease or error at once.
-func (c *core) admit(ctx context.Context, done <-chan struct{}, terms *Terms, now, deadline time.Time) (*waiter, lease, error) {
+func (c *core) admit(ctx context.Context, done <-chan struct{}, terms *terms, now, deadline time.Time) (*waiter, lease, error) {
 	if _, reason := c.hopeless(now, deadline); reason != nil {
 		return nil, lease{}, reason
 	}
-	if c.open && c.queue.Len() == 0 {
-		if s := c.takeIdle(); s != nil {
+	if c.open {
+		if s := c.takeFor(terms); s != nil {
 			return nil, c.lend(s, ctx, done, terms.Owner), nil
 		}
 	}
-	// Waiters for whom a worker is on its way do not count.
-	waiting := c.queue.Len() + 1
-	if most := c.opts.MaxWaiting; waiting > most && waiting-c.permits-min(c.wanted(waiting), c.dueSlots(now)) > most {
+	if pin := terms.pin; pin != nil && (pin.slot.inc != pin || pin.over) {
+		return nil, lease{}, errReplaced
+	}
+	if !c.hasRoom(terms, now) {
 		return nil, lease{}, ErrOverloaded
 	}
 	return c.enqueue(done, terms), lease{}, nil
 }
 
+// hasRoom reports whether one more may wait. If not, the last of those who are
+// less important makes room. Waiters for whom a worker is on its way do not count.
+func (c *core) hasRoom(t *terms, now time.Time) bool {
+	most, waiting := c.opts.MaxWaiting, c.waiting()+1
+	if t.pin != nil || waiting <= most || waiting-c.permits-min(c.wanted(c.queue.Len()+1), c.dueSlots(now)) <= most {
+		return true
+	}
+	last := c.queue.Last()
+	if last == nil || last.Class >= t.Priority.class() {
+		return false
+	}
+	c.remove(last.Value)
+	c.refuse(last.Value, ErrOverloaded)
+	return true
+}
+
 // enqueue gives the client a place in the queue.
-func (c *core) enqueue(done <-chan struct{}, terms *Terms) *waiter {
+func (c *core) enqueue(done <-chan struct{}, terms *terms) *waiter {
 	w := c.spare
 	if w != nil {
 		c.spare, w.next = w.next, nil
@@ -150,15 +170,18 @@ func (c *core) enqueue(done <-chan struct{}, terms *Terms) *waiter {
 		w = &waiter{wake: make(chan struct{}, 1)}
 		w.node.Value = w
 	}
-	w.done, w.terms = done, terms
+	w.done, w.terms, w.slot = done, terms, c.place(terms)
+	w.node.Class = terms.Priority.class()
 	switch c.unseen++; {
+	case w.slot != nil: // the manager looks at the queue alone
+		w.since = c.instant(c.now())
 	case c.unseen <= seenAtOnce:
 		w.since = c.instant(c.now())
 	case c.unseen == seenAtOnce+1 && !c.hasty:
 		poke(c.manager)
 	}
 	c.settle() // invariants 8 and 9: from here on whoever comes or goes does so under the lock
-	c.queue.Push(&w.node)
+	c.stand(w)
 	c.waited++
 	c.recruit()
 	c.hurry()
@@ -172,99 +195,4 @@ func (c *core) hurry() {
 		c.eager = true
 		poke(c.manager)
 	}
-}
-
-// offerTo hands an idle worker, out of the idle set already, to a waiter that
-// is out of the queue already.
-func (c *core) offerTo(w *waiter, s *slot) {
-	l := c.lend(s, nil, w.done, w.terms.Owner)
-	w.inc, w.word = l.inc, l.word
-	s.loan.served, s.loan.offer = w, c.offer(w)
-}
-
-// refuse ends the waiting of a waiter that is out of the queue already.
-func (c *core) refuse(w *waiter, reason error) {
-	w.err = reason
-	c.offer(w)
-}
-
-// offer makes what the waiter has been given stand. The waiter is woken when
-// the lock is free again; if there are several, the others at once.
-func (c *core) offer(w *waiter) uint64 {
-	c.offers++
-	w.offer.Store(c.offers)
-	if c.woken != nil {
-		poke(c.woken.wake)
-	}
-	c.woken = w
-	return c.offers
-}
-
-// takeBack is for a lease that the pool is about to end. If it is an offer that
-// its waiter has not accepted yet, the waiter is put where it was before: in its
-// place in the queue, ahead of all who came later (invariant 9). If it has, it
-// was served in its turn, and what it got ends.
-//
-// Offers are numbered, no two of a pool alike: neither can a waiter that looks
-// late accept an old one in place of the one that stands, nor is the waiter
-// found here another's by now.
-func (c *core) takeBack(s *slot) bool {
-	w := s.loan.served
-	if w == nil || !w.offer.CompareAndSwap(s.loan.offer, 0) {
-		return false
-	}
-	w.inc = nil
-	s.inc.uses--
-	c.checkouts--
-	if _, reason := c.hopeless(c.now(), time.Time{}); reason != nil {
-		c.refuse(w, reason)
-		return true
-	}
-	c.settle()
-	if w.since == 0 { // behind others who are dated, where the manager does not look
-		w.since = c.instant(c.now())
-	}
-	c.queue.Restore(&w.node)
-	c.serve()
-	c.hurry()
-	return true
-}
-
-// leave ends the waiting of a client that got nothing, and returns for how long
-// it has waited. If it was served at that very moment the worker goes back,
-// unused (invariant 6).
-func (c *core) leave(w *waiter) (waited time.Duration) {
-	c.must(func() {
-		waited = c.waitedFor(w, c.now())
-		if !c.queue.Remove(&w.node) && w.take() && w.err == nil && w.inc.word.Load().Same(w.word) {
-			c.giveBack(w.inc.slot)
-		}
-		c.recycle(w)
-		c.recruit()
-	})
-	return waited
-}
-
-// recycle keeps a waiter for another client. It is in no queue, no offer stands
-// and its client is done with it, so it is nobody's; at most it will be woken
-// once for nothing.
-func (c *core) recycle(w *waiter) {
-	w.done, w.terms, w.inc, w.err, w.since = nil, nil, nil, nil, 0
-	if c.spares < keptWaiters {
-		w.next, c.spare = c.spare, w
-		c.spares++
-	}
-}
-
-// keptWaiters and keptLoans are how many of those a pool keeps for the next
-// clients, until the manager parks.
-const (
-	keptWaiters = 1024
-	keptLoans   = 1024
-)
-
-// forget lets go of what was kept for clients that do not come.
-func (c *core) forget() {
-	c.spare, c.spares = nil, 0
-	c.loans, c.kept = nil, 0
 }

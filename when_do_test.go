@@ -312,7 +312,7 @@ func TestWhenAClientHasTerms(t *testing.T) {
 		info := p.Inspect()
 		require.Equal(t, "payments", info.Slots[0].Lease.Owner)
 		require.Equal(t, time.Second, info.Slots[0].Lease.Age)
-		require.Equal(t, []pool.WaiterInfo{{Ticket: 1, Owner: "payments", Waited: time.Second}, {Ticket: 2, Waited: time.Second}}, info.Waiters)
+		require.Equal(t, []pool.WaiterInfo{{Ticket: 1, Owner: "payments", Slot: -1, Waited: time.Second}, {Ticket: 2, Slot: -1, Waited: time.Second}}, info.Waiters)
 		require.True(t, p.Checkin(lease), "it is the same pool")
 		lease = lentTo(t, asked)
 		lease.Checkin()

@@ -58,8 +58,8 @@ func (s *Set[T]) Add(n *Node[T]) bool {
 	return s.home(n).PushBack(&n.Link)
 }
 
-// Take removes the slot to lend next and returns it, or nil if none is idle.
-func (s *Set[T]) Take() *Node[T] {
+// Peek returns the slot to lend next, or nil if none is idle.
+func (s *Set[T]) Peek() *Node[T] {
 	from := &s.within
 	if from.Len() == 0 {
 		from = &s.beyond
@@ -68,8 +68,16 @@ func (s *Set[T]) Take() *Node[T] {
 	if link == nil {
 		return nil
 	}
-	from.Remove(link)
 	return link.Value
+}
+
+// Take removes the slot to lend next and returns it, or nil if none is idle.
+func (s *Set[T]) Take() *Node[T] {
+	n := s.Peek()
+	if n != nil {
+		s.Remove(n)
+	}
+	return n
 }
 
 // Remove takes n out of the set. If n is not in this set, it returns false and

@@ -1,0 +1,182 @@
+package pool
+
+import (
+	"errors"
+	"hash/maphash"
+
+	"github.com/pooltender/pool/internal/affinity"
+	"github.com/pooltender/pool/internal/queue"
+)
+
+// lines is where clients wait. Most stand in the queue, for any worker; those who
+// want the worker of one slot stand in a line of that slot, so that they hold up
+// nobody else. Tickets are of one series, so that a worker for whom clients of
+// both kinds wait goes to whoever came first.
+type lines struct {
+	queue    queue.Queue[*waiter]
+	beside   map[*slot]*queue.Queue[*waiter] // none of them empty
+	reserved int                             // how many stand beside
+	seed     maphash.Seed                    // of keys; made for the first
+	keyed    bool
+}
+
+// waiting counts all who wait.
+func (l *lines) waiting() int { return l.queue.Len() + l.reserved }
+
+// line is that of a slot, or nil.
+func (l *lines) line(s *slot) *queue.Queue[*waiter] {
+	if l.reserved == 0 {
+		return nil
+	}
+	return l.beside[s]
+}
+
+// stand gives the waiter the next ticket and its place.
+func (l *lines) stand(w *waiter) { l.at(w).Push(&w.node) }
+
+// standAgain gives it the place of the ticket it has.
+func (l *lines) standAgain(w *waiter) { l.at(w).Restore(&w.node) }
+
+// at is where a waiter belongs, who is about to stand there.
+func (l *lines) at(w *waiter) *queue.Queue[*waiter] {
+	if w.slot == nil {
+		return &l.queue
+	}
+	line := l.beside[w.slot]
+	if line == nil {
+		if l.beside == nil {
+			l.beside = make(map[*slot]*queue.Queue[*waiter])
+		}
+		line = queue.Beside(&l.queue)
+		l.beside[w.slot] = line
+	}
+	l.reserved++
+	return line
+}
+
+// remove takes the waiter out of wherever it stands, and reports whether it stood
+// anywhere.
+func (l *lines) remove(w *waiter) bool {
+	if w.slot == nil {
+		return l.queue.Remove(&w.node)
+	}
+	line := l.beside[w.slot]
+	if line == nil || !line.Remove(&w.node) {
+		return false
+	}
+	l.left(w.slot, line)
+	return true
+}
+
+// serve takes out the waiter that the worker of a slot is for.
+func (l *lines) serve(w *waiter, s *slot) {
+	line := l.line(s)
+	l.queue.Serve(&w.node, line)
+	if w.slot != nil {
+		l.left(s, line)
+	}
+}
+
+func (l *lines) left(s *slot, line *queue.Queue[*waiter]) {
+	l.reserved--
+	if line.Len() == 0 {
+		delete(l.beside, s)
+	}
+}
+
+// all iterates over everybody who waits. The loop may take out the waiter it was
+// just given, and no other.
+func (l *lines) all(yield func(*waiter) bool) {
+	for n := range l.queue.All() {
+		if !yield(n.Value) {
+			return
+		}
+	}
+	for _, line := range l.beside {
+		for n := range line.All() {
+			if !yield(n.Value) {
+				return
+			}
+		}
+	}
+}
+
+// check returns an error unless every line is whole and the count is right.
+func (l *lines) check() error {
+	if err := l.queue.Check(); err != nil {
+		return err
+	}
+	reserved := 0
+	for _, line := range l.beside {
+		if err := line.Check(); err != nil {
+			return err
+		}
+		reserved += line.Len()
+	}
+	if reserved != l.reserved {
+		return errLines
+	}
+	return nil
+}
+
+var (
+	errLines    = errors.New("pool: those who wait for one slot were miscounted")
+	errReplaced = errors.New("pool: the worker has been replaced")
+)
+
+// place says whose line a client stands in: nil for any worker, which is also
+// where a key has to wait while no slot of those that keys have is up.
+func (c *core) place(t *terms) *slot {
+	switch {
+	case t.pin != nil:
+		return t.pin.slot
+	case t.Key != "":
+		return c.slotOf(t.Key)
+	}
+	return nil
+}
+
+// slotOf is the slot of a key, of those below Size that are up or about to be.
+func (c *core) slotOf(key string) *slot {
+	if !c.keyed {
+		c.keyed, c.seed = true, maphash.MakeSeed()
+	}
+	i := affinity.Slot(maphash.String(c.seed, key), min(c.goal, len(c.slots)), func(i int) bool {
+		return c.slots[i].isUp()
+	})
+	if i < 0 {
+		return nil
+	}
+	return c.slots[i]
+}
+
+// isUp reports whether the slot has a worker or is about to have one.
+func (s *slot) isUp() bool { return s.inc != nil && !s.inc.over }
+
+// rehome finds new places for those who wait at a slot that is not up any more,
+// or has no keys any more, in the order of their tickets.
+func (c *core) rehome() {
+	moved := false
+	for s, line := range c.beside {
+		for n := range line.All() {
+			w := n.Value
+			if w.terms.pin != nil {
+				if s.inc != w.terms.pin || !s.isUp() {
+					c.remove(w)
+					c.refuse(w, errReplaced)
+				}
+				continue
+			}
+			if s.isUp() && s.index() < c.goal {
+				continue
+			}
+			c.remove(w)
+			w.slot = c.slotOf(w.terms.Key)
+			c.standAgain(w)
+			moved = true
+		}
+	}
+	if moved {
+		c.serve()
+	}
+}
