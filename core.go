@@ -94,6 +94,7 @@ type supervision struct {
 	probe     *incarnation
 	probes    int
 	probeAt   time.Time
+	growAt    time.Time // when another worker may be started for those who wait; zero: nobody waits for that time
 	ramp      bool      // after a crash loop: starts in flight stay below the live, until all are up
 	readyAt   time.Time // live >= goal since; zero: it is not
 	lastError error

@@ -93,7 +93,7 @@ func (c *core) rebuild(now time.Time, cause error) {
 	c.idle.Resize(c.goal)
 	c.busy, c.down = list.List[*place]{}, [2]list.List[*place]{}
 	c.counts = [slotStates]int{}
-	c.permits, c.untried, c.ramp, c.probe, c.busyAlarm = 0, 0, false, nil, time.Time{}
+	c.permits, c.untried, c.ramp, c.probe, c.busyAlarm, c.growAt = 0, 0, false, nil, time.Time{}, time.Time{}
 	c.parked, c.interval, c.lingerAt = true, 0, time.Time{}
 	c.eager, c.hasty = false, false
 	if err := c.lines.check(); err != nil {

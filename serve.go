@@ -53,7 +53,7 @@ func (c *core) next(s *slot) *waiter {
 
 // recruit wakes the worker supervisor if a worker should be started.
 func (c *core) recruit() {
-	if c.counts[vacant]+c.counts[backingOff] > 0 && c.wanted(c.queue.Len()) > 0 {
+	if c.growAt.IsZero() && c.counts[vacant]+c.counts[backingOff] > 0 && c.wanted(c.queue.Len()) > 0 {
 		c.stirred = true
 	}
 }

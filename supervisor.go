@@ -164,6 +164,7 @@ func (c *core) startWorkers(now time.Time) (next time.Time) {
 		}
 		permits = min(permits, max(1, c.live()))
 	}
+	c.growAt = time.Time{}
 	base, extra := c.openings()
 	// What is due first: a slot that backs off holds up no other.
 	for n := c.down[0].Front(); n != nil && base > 0; {
@@ -207,6 +208,9 @@ func (c *core) startExtra(now time.Time, base, extra, permits int) (next time.Ti
 				next = earliest(next, s.before().notBefore)
 			case c.permits >= permits:
 				return next
+			case now.Before(c.growth(now)):
+				c.growAt = c.growth(now)
+				next = earliest(next, c.growAt)
 			default:
 				extra--
 				c.launch(s, now)
@@ -214,6 +218,25 @@ func (c *core) startExtra(now time.Time, base, extra, permits int) (next time.Ti
 		}
 	}
 	return next
+}
+
+// growthStep is how long the first in line must have waited, for each worker that
+// is starting, before another is started beside it. Where workers are handed over
+// quickly the queue moves on meanwhile, and a burst that is served by those there
+// are does not leave as many workers as it had clients.
+const growthStep = 25 * time.Millisecond
+
+// growth is when the next worker beyond the goal may be started, given that
+// somebody waits. Where nobody serves them, that is at once.
+func (c *core) growth(now time.Time) time.Time {
+	if c.permits == 0 || c.live() == 0 {
+		return now
+	}
+	since := now
+	if head := c.queue.Head().Value; head.since != 0 {
+		since = c.time(head.since)
+	}
+	return since.Add(time.Duration(c.permits) * growthStep)
 }
 
 // relabel moves a slot between vacant and backing off, which differ only in
