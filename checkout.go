@@ -35,7 +35,7 @@ func (c *core) checkout(ctx context.Context, terms *terms) (lease, error) {
 }
 
 func (c *core) checkoutSlowly(ctx context.Context, done <-chan struct{}, terms *terms) (lease, error) {
-	if terms.pin == nil && terms.Key == "" {
+	if !terms.particular() {
 		if l := c.claim(ctx, done, terms); l.inc != nil {
 			return l, nil
 		}
@@ -98,7 +98,7 @@ func (c *core) tryCheckout(ctx context.Context, terms *terms) (lease, error) {
 		return lease{}, errNilContext
 	}
 	done := ctx.Done()
-	if terms.Key == "" {
+	if !terms.particular() {
 		if l := c.claim(ctx, done, terms); l.inc != nil {
 			return l, nil
 		}

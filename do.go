@@ -21,10 +21,15 @@ func (p *Pool[W]) Do(ctx context.Context, fn func(ctx context.Context, worker W)
 	if err != nil {
 		return err
 	}
+	return lease.lendTo(fn)
+}
+
+// lendTo calls fn with the worker and ends the lease.
+func (l Lease[W]) lendTo(fn func(ctx context.Context, worker W) error) error {
 	returned := false
-	defer lease.retireUnless(&returned)
-	err = fn(&callContext{lease: lease.lease}, lease.Worker())
-	err = lease.settle(err) // looks into err, which may panic as fn may
+	defer l.retireUnless(&returned)
+	err := fn(&callContext{lease: l.lease}, l.Worker())
+	err = l.settle(err) // looks into err, which may panic as fn may
 	returned = true
 	return err
 }

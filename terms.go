@@ -82,6 +82,16 @@ type terms struct {
 
 func (t Terms) within() terms { return terms{Terms: t, marked: t.Owner != "" || t.Key != ""} }
 
+// pinned are the same terms for one worker, for however long that takes.
+func (t *terms) pinned(inc *incarnation) *terms {
+	pinned := terms{Terms: t.Terms, marked: true, pin: inc}
+	pinned.MaxWait = -1
+	return &pinned
+}
+
+// particular reports whether not any worker will do.
+func (t *terms) particular() bool { return t.pin != nil || t.Key != "" }
+
 func (t *terms) patience(standard time.Duration) time.Duration {
 	if t.MaxWait != 0 {
 		return t.MaxWait
