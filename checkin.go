@@ -242,6 +242,9 @@ func (c *core) staying(s *slot) bool {
 
 // rest makes the worker idle and serves the waiters.
 func (c *core) rest(s *slot) {
+	if c.sheds != nil && c.waiting() == 0 {
+		c.notWaiting(s)
+	}
 	if s.state == leased { // the hot path: as core.to, without the lists it needs not look at
 		if s.inc.served && c.reside(s) {
 			return

@@ -65,8 +65,9 @@ type core struct {
 	busy   list.List[*place]    // starting, tending or stopping: those with a deadline
 	down   [2]list.List[*place] // vacant or backing off, longest first; [1]: slots beyond the goal
 	lines
-	offers    uint64 // made to waiters, ever
-	yielded   int    // see yields
+	sheds     *shedding // nil: the pool has no QueueTarget
+	offers    uint64    // made to waiters, ever
+	yielded   int       // see yields
 	yieldedAt time.Time
 	woken     *waiter // has an offer, and is to be woken when the lock is free
 	spare     *waiter // recycled; of this pool alone, because channels belong to synctest bubbles
@@ -146,6 +147,7 @@ func newCore(r *Registry, name string, h hooks, opts Options) *core {
 	c.sync = !opts.AsyncStart
 	c.parked = true
 	c.free = opts.Order == OrderRecent && h.reset == nil
+	c.sheds = newShedding(&opts)
 	c.residence.init()
 	c.residence.fit(c.goal)
 	c.idle.Oldest = opts.Order == OrderFIFO

@@ -59,6 +59,9 @@ func (e *CheckoutError) Error() string {
 	s := e.Stats
 	fmt.Fprintf(&b, " (%s: %d live of %d, %d leased, %d waiting",
 		s.State, s.Idle+s.Leased+s.Tending, s.Size, s.Leased, s.Waiting)
+	if s.Shedding {
+		b.WriteString(", shedding")
+	}
 	if e.RetryAfter > 0 {
 		fmt.Fprintf(&b, ", retry after %v", round(e.RetryAfter))
 	}

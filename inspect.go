@@ -26,6 +26,9 @@ type Stats struct {
 	Zombies    int `json:"zombies"`     // beside the slots
 	Waiting    int `json:"waiting"`     // clients in the queue
 
+	QueueDelay time.Duration `json:"queue_delay"` // with QueueTarget: the shortest wait of this QueueInterval so far, of the priority that waits longest
+	Shedding   bool          `json:"shedding"`    // with QueueTarget: who has waited too long is turned away
+
 	Checkouts uint64 `json:"checkouts"` // leases, ever
 	Waited    uint64 `json:"waited"`    // clients that had to queue, served or not
 	Shed      uint64 `json:"shed"`      // checkouts refused with ErrOverloaded or ErrUnavailable
@@ -94,12 +97,14 @@ type WaiterInfo struct {
 
 // stats derives the counts. The lock is held.
 func (c *core) stats() Stats {
+	delay, shedding := c.sheds.gauge()
 	return Stats{
 		State: c.shownState(), Size: c.goal, Overflow: c.surplus(),
 		Idle: c.counts[idling], Leased: c.counts[leased], Tending: c.counts[tending],
 		Starting: c.counts[starting], Stopping: c.counts[stopping],
 		BackingOff: c.counts[backingOff], Vacant: c.counts[vacant],
 		Zombies: c.zombies.Len(), Waiting: c.waiting(),
+		QueueDelay: delay, Shedding: shedding,
 		Checkouts: c.checkouts, Waited: c.waited, Shed: c.shed,
 		Crashes: c.crashes, Restarts: c.restarts,
 		Unstable:  c.ledger.Unstable(c.policy(), c.now()),

@@ -70,6 +70,7 @@ func (c *core) sweepAll() (next time.Time) {
 	c.change(func() {
 		next = earliest(next, c.retireSurplus(now))
 		next = earliest(next, c.nextSweep(now, found, fresh))
+		next = earliest(next, c.pollQueue(now))
 	})
 	return next
 }

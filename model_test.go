@@ -274,7 +274,7 @@ func (w *world) compare() {
 		if got = (counts{s.Idle, s.Leased, s.Waiting, s.Starting, s.Overflow, len(w.b.Workers()), up}); got == want {
 			break
 		}
-		if w.opts.Backoff.Min > 0 {
+		if w.opts.Backoff.Min > 0 || w.stalled { // growth takes its time as well
 			time.Sleep(backoff)
 		}
 	}

@@ -45,6 +45,21 @@ type Options struct {
 	// context allows; then it fails with ErrOverloaded. 0 or negative: no limit.
 	MaxWait time.Duration `json:"max_wait,omitempty" yaml:"max_wait,omitempty"`
 
+	// QueueTarget is how long a wait may be that need not get shorter; 0 or
+	// negative: off, and who waits is served or gives up by itself. While even
+	// the shortest wait of a whole QueueInterval was longer, the queue stands:
+	// everybody waits, and nobody gains by it. Then clients that have waited
+	// longer than twice QueueTarget are turned away with ErrOverloaded, so that
+	// those who come after are served in time. Bursts pass. If all workers
+	// hang, clients are turned away after two to three intervals. Each priority
+	// is judged by itself. This is CoDel in the form of Elixir's db_connection;
+	// a wait is known to a millisecond.
+	QueueTarget time.Duration `json:"queue_target,omitempty" yaml:"queue_target,omitempty"`
+
+	// QueueInterval is the time in which QueueTarget judges. 0: twenty times
+	// QueueTarget. Negative: an error.
+	QueueInterval time.Duration `json:"queue_interval,omitempty" yaml:"queue_interval,omitempty"`
+
 	// Reclaim says what becomes of a worker whose lease the pool had to revoke.
 	// Empty: ReclaimReplace.
 	Reclaim Reclaim `json:"reclaim,omitempty" yaml:"reclaim,omitempty"`

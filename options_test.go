@@ -83,6 +83,8 @@ func TestEveryFaultOfAFieldIsNamed(t *testing.T) {
 		{pool.Options{Size: 1, Order: "LIFO"}, `pool: Order must be "recent", "lifo" or "fifo", got "LIFO"`},
 		{pool.Options{Size: 1, Reclaim: "reset"}, `pool: Reclaim must be "replace" or "reuse", got "reset"`},
 		{pool.Options{Size: 1, WarnHold: time.Second, MaxHold: time.Second}, `pool: WarnHold must be less than MaxHold (1s), got 1s`},
+		{pool.Options{Size: 1, QueueInterval: -1}, `pool: QueueInterval must not be negative, got -1ns`},
+		{pool.Options{Size: 1, QueueTarget: 2, QueueInterval: 2}, `pool: QueueTarget must be less than QueueInterval (2ns), got 2ns`},
 		{pool.Options{Size: 1, StopTimeout: -1}, `pool: StopTimeout must not be negative, got -1ns`},
 		{pool.Options{Size: 1, RestartWindow: -time.Second}, `pool: RestartWindow must not be negative, got -1s`},
 		{pool.Options{Size: 1, Backoff: pool.Backoff{Max: -1}}, `pool: Backoff.Max must not be negative, got -1ns`},
@@ -108,7 +110,7 @@ func TestNoDurationMayExceedAHundredYears(t *testing.T) {
 			names = append(names, name)
 		}
 	})
-	require.Len(t, names, 11)
+	require.Len(t, names, 13)
 	for _, long := range names {
 		options := pool.Options{Size: 1}
 		leaves(&options, func(name string, value reflect.Value) {
@@ -184,7 +186,7 @@ func TestANegativeValueIsOffUnlessItsFieldSaysOtherwise(t *testing.T) {
 		}
 	})
 	faults := faultsOf(t, options.Validate())
-	assert.Equal(t, []string{"Size", "StopTimeout", "RestartWindow", "Backoff.Max"}, fieldsOf(faults))
+	assert.Equal(t, []string{"Size", "QueueInterval", "StopTimeout", "RestartWindow", "Backoff.Max"}, fieldsOf(faults))
 
 	core := options.WithDefaults()
 	assert.Zero(t, core.MaxOverflow)
@@ -192,7 +194,7 @@ func TestANegativeValueIsOffUnlessItsFieldSaysOtherwise(t *testing.T) {
 		assert.Equal(t, math.MaxInt, count)
 	}
 	for _, off := range []time.Duration{
-		core.OverflowLinger, core.MaxWait, core.ReclaimGrace, core.WarnHold, core.MaxHold,
+		core.OverflowLinger, core.MaxWait, core.QueueTarget, core.ReclaimGrace, core.WarnHold, core.MaxHold,
 		core.StartTimeout, core.CheckTimeout, core.Backoff.Min,
 	} {
 		assert.Negative(t, off)
@@ -215,6 +217,8 @@ func TestTheDefaultsGivenAreTheDefaultsStated(t *testing.T) {
 		"AsyncStart":      {"False: Start returns when Size workers are live", false},
 		"MaxWaiting":      {"0 or negative: no limit.", math.MaxInt},
 		"MaxWait":         {"0 or negative: no limit.", time.Duration(0)},
+		"QueueTarget":     {"0 or negative: off", time.Duration(0)},
+		"QueueInterval":   {"0: twenty times QueueTarget.", time.Duration(0)},
 		"Reclaim":         {"Empty: ReclaimReplace.", pool.ReclaimReplace},
 		"ReclaimGrace":    {"0: 1s.", time.Second},
 		"WarnHold":        {"0 or negative: off.", time.Duration(0)},
@@ -269,7 +273,7 @@ func TestWhatIsSetIsNoDefault(t *testing.T) {
 		Size: 2, MaxOverflow: 3, OverflowLinger: 4, Order: pool.OrderFIFO, AsyncStart: true, MaxWaiting: 5, MaxWait: 6,
 		Reclaim: pool.ReclaimReuse, ReclaimGrace: 7, WarnHold: 8, MaxHold: 9, MaxStarting: 10, StartTimeout: 11,
 		CheckTimeout: 12, StopTimeout: 13, MaxRestarts: 14, RestartWindow: 15, Backoff: pool.Backoff{Min: 16, Max: 17},
-		MaxPoolRestarts: 18,
+		MaxPoolRestarts: 18, QueueTarget: 19, QueueInterval: 20,
 	}
 	leaves(&set, func(name string, value reflect.Value) { assert.False(t, value.IsZero(), name) })
 	assert.Equal(t, set, set.WithDefaults())
@@ -396,7 +400,7 @@ func TestEveryDurationIsAStringInJSON(t *testing.T) {
 	text, err := json.Marshal(&options)
 	require.NoError(t, err)
 	assert.JSONEq(t, `{
-		"overflow_linger": "1m30s", "max_wait": "1m30s", "reclaim_grace": "1m30s", "warn_hold": "1m30s", "max_hold": "1m30s",
+		"queue_target": "1m30s", "queue_interval": "1m30s", "overflow_linger": "1m30s", "max_wait": "1m30s", "reclaim_grace": "1m30s", "warn_hold": "1m30s", "max_hold": "1m30s",
 		"start_timeout": "1m30s", "check_timeout": "1m30s", "stop_timeout": "1m30s", "restart_window": "1m30s",
 		"backoff": {"min": "1m30s", "max": "1m30s"}
 	}`, string(text))

@@ -57,6 +57,8 @@ func (o Options) Validate() error {
 	}{
 		{"OverflowLinger", o.OverflowLinger},
 		{"MaxWait", o.MaxWait},
+		{"QueueTarget", o.QueueTarget},
+		{"QueueInterval", o.QueueInterval},
 		{"ReclaimGrace", o.ReclaimGrace},
 		{"WarnHold", o.WarnHold},
 		{"MaxHold", o.MaxHold},
@@ -71,6 +73,9 @@ func (o Options) Validate() error {
 	}
 	check(o.WarnHold <= 0 || o.MaxHold <= 0 || o.WarnHold < o.MaxHold,
 		"WarnHold", o.WarnHold, "must be less than MaxHold (%v)", o.MaxHold)
+	check(o.QueueInterval >= 0, "QueueInterval", o.QueueInterval, "must not be negative")
+	check(o.QueueTarget <= 0 || o.QueueInterval <= 0 || o.QueueTarget < o.QueueInterval,
+		"QueueTarget", o.QueueTarget, "must be less than QueueInterval (%v)", o.QueueInterval)
 	check(o.StopTimeout >= 0, "StopTimeout", o.StopTimeout, "must not be negative")
 	check(o.RestartWindow >= 0, "RestartWindow", o.RestartWindow, "must not be negative")
 	check(o.Backoff.Max >= 0, "Backoff.Max", o.Backoff.Max, "must not be negative")
@@ -88,6 +93,7 @@ func (o Options) withDefaults() Options {
 	o.OverflowLinger = cmp.Or(o.OverflowLinger, 5*time.Second)
 	o.Order = cmp.Or(o.Order, OrderRecent)
 	o.MaxWaiting = limit(o.MaxWaiting)
+	o.QueueInterval = cmp.Or(o.QueueInterval, min(20*max(o.QueueTarget, 0), maxDuration))
 	o.Reclaim = cmp.Or(o.Reclaim, ReclaimReplace)
 	o.ReclaimGrace = cmp.Or(o.ReclaimGrace, time.Second)
 	o.MaxStarting = limit(cmp.Or(o.MaxStarting, min(max(runtime.GOMAXPROCS(0), 4), 16)))

@@ -38,16 +38,19 @@ func (c *core) serveWorker(s *slot) bool {
 // are gone leave the line here, and never touch a worker: they find out by
 // themselves.
 func (c *core) next(s *slot) *waiter {
+	c.notWaiting(s)
 	for {
 		n := c.queue.Next(c.line(s))
 		if n == nil {
 			return nil
 		}
 		w := n.Value
-		if !closed(w.done) {
+		switch {
+		case closed(w.done):
+			c.remove(w)
+		case !c.turnsAway(w):
 			return w
 		}
-		c.remove(w)
 	}
 }
 

@@ -71,15 +71,25 @@ func (q *Queue[T]) Len() int { return q.count }
 // Head returns the waiter to be served next, or nil if nobody waits.
 func (q *Queue[T]) Head() *Node[T] { return q.Next(nil) }
 
+// Waits reports whether somebody of a class waits, in q or in the queue beside it,
+// which may be nil.
+func (q *Queue[T]) Waits(class int, beside *Queue[T]) bool {
+	return (q.filled|beside.mask())&(1<<class) != 0
+}
+
+func (q *Queue[T]) mask() uint8 {
+	if q == nil {
+		return 0
+	}
+	return q.filled
+}
+
 // Next returns the waiter to be served next, of q and the queue beside it, which
 // may be nil, or nil if nobody waits: the head of the highest class, and of two
 // heads of a class the one with the lower ticket, but before them a head that was
 // passed over Passes times. It changes nothing.
 func (q *Queue[T]) Next(beside *Queue[T]) *Node[T] {
-	filled := q.filled
-	if beside != nil {
-		filled |= beside.filled
-	}
+	filled := q.filled | beside.mask()
 	if filled == 0 {
 		return nil
 	}
@@ -105,7 +115,7 @@ func due[T any](q, beside *Queue[T], highest int) (n *Node[T]) {
 	most := uint32(Passes)
 	for class := range highest {
 		for _, q := range [...]*Queue[T]{q, beside} {
-			if q != nil && q.filled&(1<<class) != 0 && q.passed[class] >= most {
+			if q.mask()&(1<<class) != 0 && q.passed[class] >= most {
 				n, most = q.front(class), q.passed[class]+1
 			}
 		}
