@@ -97,13 +97,7 @@ func (c *core) tryCheckout(ctx context.Context, terms *terms) (lease, error) {
 	if ctx == nil {
 		return lease{}, errNilContext
 	}
-	done := ctx.Done()
-	if !terms.particular() {
-		if l := c.claim(ctx, done, terms); l.inc != nil {
-			return l, nil
-		}
-	}
-	l, _, err := c.take(ctx, done, terms, false)
+	l, err := c.tryOnce(ctx, ctx.Done(), terms)
 	if err != nil || l.inc != nil {
 		return l, err
 	}
@@ -114,6 +108,17 @@ func (c *core) tryCheckout(ctx context.Context, terms *terms) (lease, error) {
 		}
 	})
 	return lease{}, c.refusal(reason, 0)
+}
+
+// tryOnce lends an idle worker, or nothing.
+func (c *core) tryOnce(ctx context.Context, done <-chan struct{}, terms *terms) (lease, error) {
+	if !terms.particular() {
+		if l := c.claim(ctx, done, terms); l.inc != nil {
+			return l, nil
+		}
+	}
+	l, _, err := c.take(ctx, done, terms, false)
+	return l, err
 }
 
 // lend begins a lease of an idle worker that is out of the idle set already.

@@ -112,6 +112,40 @@ func (c *core) stats() Stats {
 	}
 }
 
+// plus is what two pools are together, in the better state of the two.
+func (s Stats) plus(other Stats) Stats {
+	if states := slices.Index(healthiest, s.State) - slices.Index(healthiest, other.State); states > 0 {
+		s.State = other.State
+	}
+	s.Size += other.Size
+	s.Overflow += other.Overflow
+	s.Idle += other.Idle
+	s.Leased += other.Leased
+	s.Tending += other.Tending
+	s.Starting += other.Starting
+	s.Stopping += other.Stopping
+	s.BackingOff += other.BackingOff
+	s.Vacant += other.Vacant
+	s.Zombies += other.Zombies
+	s.Waiting += other.Waiting
+	s.QueueDelay = max(s.QueueDelay, other.QueueDelay)
+	s.Shedding = s.Shedding || other.Shedding
+	s.Checkouts += other.Checkouts
+	s.Waited += other.Waited
+	s.Shed += other.Shed
+	s.Crashes += other.Crashes
+	s.Restarts += other.Restarts
+	s.Unstable = s.Unstable || other.Unstable
+	if s.LastError == nil {
+		s.LastError = other.LastError
+	}
+	return s
+}
+
+var healthiest = []State{
+	StateReady, StateDegraded, StateStarting, StateRestarting, StateCrashLoop, StateDraining, StateFailed, StateStopped,
+}
+
 func (c *core) inspect() (info PoolInfo) {
 	c.exactly(func() {
 		now := c.now()

@@ -55,7 +55,7 @@ func (c *core) nextAttempt(now time.Time) (next time.Time) {
 }
 
 // refusal is the error of a checkout that came to nothing.
-func (c *core) refusal(reason error, waited time.Duration) error {
+func (c *core) refusal(reason error, waited time.Duration) *CheckoutError {
 	err := &CheckoutError{Pool: c.name, Err: reason, Waited: waited}
 	now := time.Now()
 	c.exactly(func() {

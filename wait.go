@@ -65,18 +65,10 @@ func (w *waiter) take() bool {
 func (c *core) wait(ctx context.Context, done <-chan struct{}, w *waiter, terms *terms) (lease, error) {
 	patience := terms.patience(c.opts.MaxWait)
 	if w == nil {
-		now := time.Now()
-		deadline, _ := ctx.Deadline()
-		if patience > 0 {
-			deadline = earliest(deadline, now.Add(patience))
-		}
 		var l lease
-		var err error
-		c.must(func() {
-			w, l, err = c.admit(ctx, done, terms, now, deadline)
-		})
-		if err != nil {
-			return lease{}, c.refusal(err, 0) // it has not waited
+		var reason error
+		if w, l, reason = c.join(ctx, done, terms, patience); reason != nil {
+			return lease{}, c.refusal(reason, 0) // it has not waited
 		}
 		if w == nil {
 			return l, nil
@@ -103,6 +95,20 @@ func (c *core) wait(ctx context.Context, done <-chan struct{}, w *waiter, terms 
 		return lease{}, c.refusal(err, c.leave(w))
 	}
 	return l, nil
+}
+
+// join queues a client, unless there is a worker at once or something speaks
+// against it.
+func (c *core) join(ctx context.Context, done <-chan struct{}, terms *terms, patience time.Duration) (w *waiter, l lease, reason error) {
+	now := time.Now()
+	deadline, _ := ctx.Deadline()
+	if patience > 0 {
+		deadline = earliest(deadline, now.Add(patience))
+	}
+	c.must(func() {
+		w, l, reason = c.admit(ctx, done, terms, now, deadline)
+	})
+	return w, l, reason
 }
 
 // sleep returns when there may be an offer, or with the reason to wait no longer.

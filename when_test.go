@@ -21,7 +21,9 @@ type answer struct {
 
 // ask checks out on a goroutine of its own and returns when that waits in the
 // queue or has its answer.
-func ask(ctx context.Context, p fakes) <-chan answer {
+func ask(ctx context.Context, p interface {
+	Checkout(ctx context.Context) (pool.Lease[*pooltest.Worker], error)
+}) <-chan answer {
 	answers := make(chan answer, 1)
 	go func() {
 		lease, err := p.Checkout(ctx)
