@@ -171,12 +171,16 @@ func (c *core) setGoal(size int) {
 // restart drains the pool until ctx is done, revokes the rest, and begins a new
 // epoch.
 func (c *core) restart(ctx context.Context) error {
-	if err := c.awaitUp(ctx, 0); err != nil {
-		return err
+	early := c.awaitUp(ctx, 0)
+	if early != nil && ctx.Err() == nil {
+		return early
 	}
 	var epoch uint64 // the one to reach
 	c.must(func() {
 		epoch = c.epoch + 1
+		if c.sync { // the pool is nobody's yet, and a Start waits for it
+			return
+		}
 		switch c.state {
 		case stateRunning, StateCrashLoop, StateStarting:
 			c.become(StateRestarting)

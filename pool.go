@@ -45,7 +45,8 @@ type Control interface {
 	// pool drains until ctx is done, the leases left are revoked, the workers
 	// are stopped, and new ones start. It is the way out of StateFailed. It
 	// waits until the first attempts of the new workers have ended, or ctx is
-	// done; the restart goes on either way. A caller that holds a lease itself
+	// done; the restart goes on either way, unless a Start still waits for the
+	// pool. A caller that holds a lease itself
 	// waits for it until ctx is done. It returns ErrStopped, ErrUnavailable or
 	// the context's error.
 	Restart(ctx context.Context) error

@@ -1,6 +1,7 @@
 package pool_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -36,5 +37,17 @@ func TestRestartDoesNotWaitForASlotThatIsOutOfService(t *testing.T) {
 		require.Len(t, restarted, 1)
 		require.NoError(t, <-restarted)
 		require.Equal(t, pool.StateDegraded, p.Stats().State)
+	})
+}
+
+func TestARestartThatDoesNotWaitGoesOnEvenWhileThePoolIsStarting(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.Always(pooltest.Script{StartAfter: time.Second})
+		p := start(t, reg, b, pool.Options{Size: 2, AsyncStart: true})
+		settle(t, p)
+		require.ErrorIs(t, p.Restart(canceled()), context.Canceled)
+		require.NoError(t, p.WaitReady(t.Context(), 2))
+		settle(t, p)
+		require.EqualValues(t, 2, p.Inspect().Epoch)
 	})
 }
