@@ -23,8 +23,8 @@ type Terms struct {
 
 	// Key asks for the same worker for the same key, as long as it lives: for
 	// workers that remember (a cache, a session). A client with a key waits for
-	// that worker, even if others are idle, and holds up nobody who does not
-	// wait for the same one. It is affinity and not mutual exclusion: other
+	// that worker, even if others are idle (TryCheckout says ErrFull), and holds
+	// up nobody who does not wait for the same one. It is affinity and not mutual exclusion: other
 	// clients, with other keys or none, use the worker too; while its slot
 	// backs off, its keys go to others; Resize moves some of them. Keys have
 	// the slots below Size: in a pool of Size 0 they mean nothing. A checkout
