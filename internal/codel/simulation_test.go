@@ -115,7 +115,7 @@ func TestABurstThatDrainsWithinAnIntervalIsServedAltogether(t *testing.T) {
 	for name, w := range map[string]world{
 		"one":                     ten(load{10 * ms, 8000}, load{5 * time.Second, 5}),
 		"one after another":       ten(slices.Repeat([]load{{10 * ms, 8000}, {990 * ms, 0}}, 30)...),
-		"one after long idleness": ten(load{time.Hour, 0}, load{10 * ms, 8000}, load{}),
+		"one after long idleness": ten(load{minute, 0}, load{10 * ms, 8000}, load{}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
