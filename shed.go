@@ -13,6 +13,7 @@ import (
 type shedding struct {
 	limits  codel.Limits
 	classes [queue.Classes]codel.Controller
+	due     time.Time // when to poll, if somebody waits
 }
 
 func newShedding(o *Options) *shedding {
@@ -54,37 +55,36 @@ func (c *core) notWaiting(s *slot) {
 }
 
 // pollQueue turns away those who have waited too long while nobody is served at
-// all: all workers may hang. It returns when to look again.
+// all: all workers may hang. It returns when to look again. It looks at everybody
+// who waits, and so at all classes at once.
 func (c *core) pollQueue(now time.Time) (next time.Time) {
-	if c.sheds == nil || c.waiting() == 0 {
+	s := c.sheds
+	if s == nil || c.waiting() == 0 {
 		return next
 	}
-	for class := range c.sheds.classes {
-		controller := &c.sheds.classes[class]
-		if !now.Before(controller.Due()) {
-			c.pollClass(controller, uint8(class), now)
-		}
-		next = earliest(next, controller.Due())
+	if now.Before(s.due) {
+		return s.due
 	}
-	return next
-}
-
-func (c *core) pollClass(controller *codel.Controller, class uint8, now time.Time) {
-	var longest time.Duration
-	waits := false
+	s.due = now.Add(s.limits.Interval)
+	var waits, shed [queue.Classes]bool
+	var longest [queue.Classes]time.Duration
 	for w := range c.all {
-		if w.node.Class == class && w.terms.pin == nil {
-			longest, waits = max(longest, c.waitedFor(w, now)), true
+		if class := w.node.Class; w.terms.pin == nil {
+			longest[class], waits[class] = max(longest[class], c.waitedFor(w, now)), true
 		}
 	}
-	if !waits || !controller.Poll(c.sheds.limits, now, longest) {
-		return
+	for class := range waits {
+		shed[class] = waits[class] && s.classes[class].Poll(s.limits, now, longest[class])
+	}
+	if shed == [queue.Classes]bool{} {
+		return s.due
 	}
 	for w := range c.all {
-		if w.node.Class == class && w.terms.pin == nil && c.sheds.limits.TooLong(c.waitedFor(w, now)) {
+		if shed[w.node.Class] && w.terms.pin == nil && s.limits.TooLong(c.waitedFor(w, now)) {
 			c.turnAway(w)
 		}
 	}
+	return s.due
 }
 
 // gauge is what Stats show.

@@ -37,7 +37,6 @@ type Controller struct {
 	end   time.Time     // of the interval
 	delay time.Duration // the shortest wait in it
 	slow  bool          // the one before it had no wait as short as the target
-	due   time.Time     // when to poll
 	still bool          // nobody has been served or turned away since the last poll
 	busy  bool          // somebody has waited since Empty
 }
@@ -78,19 +77,15 @@ func (c *Controller) Empty(l Limits, now time.Time) {
 }
 
 // Poll is for a queue out of which nobody is served, because no worker comes
-// back. It is asked at Due, or later, while somebody waits, with how long the
-// head has waited; earlier it changes nothing and returns false. If it returns
-// true, everybody who has waited TooLong is turned away, the head first.
+// back. It is asked once an interval, no more often, while somebody waits, with
+// how long the head has waited. If it returns true, everybody who has waited
+// TooLong is turned away, the head first.
 //
 // If all workers hang, one poll sees the head, the next that nobody has been
 // served since, the third turns away: the oldest will have waited two or three
 // intervals. Later ones are turned away by every other poll. That a waiter goes
 // by itself does not put it off.
 func (c *Controller) Poll(l Limits, now time.Time, wait time.Duration) (shed bool) {
-	if now.Before(c.due) {
-		return false
-	}
-	c.due = now.Add(l.Interval)
 	stuck := c.still
 	c.still, c.busy = true, true
 	if !stuck {
@@ -108,10 +103,6 @@ func (c *Controller) begin(l Limits, now time.Time, wait time.Duration) {
 	c.delay = wait
 	c.end = now.Add(l.Interval)
 }
-
-// Due returns when Poll is to be asked next if somebody waits: an interval after
-// it was last asked, or in the past.
-func (c *Controller) Due() time.Time { return c.due }
 
 // Slow reports whether the last interval that was judged was slow, so that
 // waiters are turned away now.

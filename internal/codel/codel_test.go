@@ -129,20 +129,6 @@ func TestAWorkerThatFindsNobodyEndsAnIntervalToo(t *testing.T) {
 	assert.False(t, c.Slow())
 }
 
-func TestThePollIsDueOncePerInterval(t *testing.T) {
-	t.Parallel()
-	var c codel.Controller
-	assert.True(t, c.Due().IsZero(), "at once")
-	c.Poll(limits, at(time.Second), 0)
-	assert.Equal(t, at(2*time.Second), c.Due())
-	c.Poll(limits, at(2*time.Second-1), 999*ms)
-	assert.Equal(t, at(2*time.Second), c.Due(), "too early")
-	assert.Zero(t, c.Delay())
-	c.Poll(limits, at(2*time.Second), time.Second)
-	assert.Equal(t, at(3*time.Second), c.Due())
-	assert.Equal(t, time.Second, c.Delay())
-}
-
 func TestTheThirdPollTurnsAwayIfNobodyIsServed(t *testing.T) {
 	t.Parallel()
 	var c codel.Controller

@@ -22,6 +22,7 @@ type line struct {
 	codel.Limits
 	idle  int
 	queue []time.Duration // since when they wait
+	due   time.Duration   // when to poll, if somebody waits
 
 	served, dropped []turn
 }
@@ -54,7 +55,11 @@ func (l *line) checkin(now time.Duration) (served bool) {
 }
 
 func (l *line) poll(now time.Duration) {
-	if len(l.queue) == 0 || !l.Poll(l.Limits, at(now), now-l.queue[0]) {
+	if now < l.due || len(l.queue) == 0 {
+		return
+	}
+	l.due = now + l.Interval
+	if !l.Poll(l.Limits, at(now), now-l.queue[0]) {
 		return
 	}
 	for len(l.queue) > 0 && l.TooLong(now-l.queue[0]) {

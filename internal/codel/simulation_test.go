@@ -46,9 +46,7 @@ func simulate(w world) *line {
 			for w.patience > 0 && len(l.queue) > 0 && now-l.queue[0] >= w.patience {
 				l.leave(now)
 			}
-			if !at(now).Before(l.Due()) {
-				l.poll(now)
-			}
+			l.poll(now)
 			for arrived += float64(load.rate) / 1000; arrived >= 1; arrived-- {
 				if l.checkout(now) {
 					lend(now)
