@@ -144,6 +144,22 @@ func (e *StartError) Error() string {
 
 func (e *StartError) Unwrap() error { return e.Err }
 
+// PanicError says that the function given to [Map] or [ForEach] did not return:
+// it panicked or called runtime.Goexit. Unwrap yields the panic's value when that
+// is an error.
+type PanicError struct {
+	Err   error  // the panic's value when that is an error
+	Panic any    // the panic's value
+	Stack []byte // of the panic
+	Exit  bool   // the function called runtime.Goexit
+}
+
+func (e *PanicError) Error() string {
+	return "pool: the function given " + how(e.Err, e.Panic, e.Exit)
+}
+
+func (e *PanicError) Unwrap() error { return e.Err }
+
 func how(err error, panicked any, exit bool) string {
 	switch {
 	case panicked != nil:
