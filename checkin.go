@@ -234,7 +234,7 @@ func (c *core) staying(s *slot) bool {
 		return false // the pool stops, or drains for a restart
 	case c.staffed() > c.limit():
 		return false // a Resize down; the waiters wait for one within the limit
-	case c.opts.OverflowLinger < 0 && c.surplus() > 0 && c.queue.Len() == 0 && c.state != StateCrashLoop:
+	case c.opts.OverflowLinger < 0 && c.surplus() > 0 && c.queue.Len() == 0 && c.line(s) == nil && c.state != StateCrashLoop:
 		return false
 	}
 	return true
