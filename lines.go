@@ -87,18 +87,45 @@ func (l *lines) left(s *slot, line *queue.Queue[*waiter]) {
 // all iterates over everybody who waits. The loop may take out the waiter it was
 // just given, and no other.
 func (l *lines) all(yield func(*waiter) bool) {
-	for n := range l.queue.All() {
-		if !yield(n.Value) {
-			return
-		}
-	}
-	for _, line := range l.beside {
+	for line := range l.each {
 		for n := range line.All() {
 			if !yield(n.Value) {
 				return
 			}
 		}
 	}
+}
+
+// each iterates over the lines, the queue first.
+func (l *lines) each(yield func(*queue.Queue[*waiter]) bool) {
+	if !yield(&l.queue) {
+		return
+	}
+	for _, line := range l.beside {
+		if !yield(line) {
+			return
+		}
+	}
+}
+
+// lastBelow is who came last of those in the lowest class, which has to be lower
+// than the given one; nil if nobody is. Who waits for one worker alone, whatever
+// the limits, is not meant.
+func (l *lines) lastBelow(class uint8) (last *waiter) {
+	for lower := 0; lower < int(class) && last == nil; lower++ {
+		for line := range l.each {
+			for n := range line.Latest(lower) {
+				if n.Value.terms.pin != nil {
+					continue
+				}
+				if last == nil || n.Ticket() > last.node.Ticket() {
+					last = n.Value
+				}
+				break
+			}
+		}
+	}
+	return last
 }
 
 // check returns an error unless every line is whole and the count is right.

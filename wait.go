@@ -157,12 +157,12 @@ func (c *core) hasRoom(t *terms, now time.Time) bool {
 	if t.pin != nil || waiting <= most || waiting-c.permits-min(c.wanted(c.queue.Len()+1), c.dueSlots(now)) <= most {
 		return true
 	}
-	last := c.queue.Last()
-	if last == nil || last.Class >= t.Priority.class() {
+	last := c.lastBelow(t.Priority.class())
+	if last == nil {
 		return false
 	}
-	c.remove(last.Value)
-	c.refuse(last.Value, ErrOverloaded)
+	c.remove(last)
+	c.refuse(last, ErrOverloaded)
 	return true
 }
 

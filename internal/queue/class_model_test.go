@@ -168,15 +168,6 @@ func (s *pair) compare() error {
 		if !slices.Equal(want, got) || q.Len() != len(want) {
 			return fmt.Errorf("place %d: %d wait, tickets %v, want %v", place, q.Len(), got, want)
 		}
-		var last *person
-		for _, p := range m.people {
-			if p.queued && p.place == place && (last == nil || p.class < last.class || p.class == last.class && p.ticket > last.ticket) {
-				last = p
-			}
-		}
-		if n := q.Last(); (n == nil) != (last == nil) || n != nil && n.Ticket() != last.ticket {
-			return fmt.Errorf("place %d: the last is %+v, want %+v", place, n, last)
-		}
 	}
 	for class := range queue.Classes {
 		if s.queue[0].Waits(class, s.queue[1]) != (m.head(0, class) != nil || m.head(1, class) != nil) {

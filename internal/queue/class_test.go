@@ -30,7 +30,6 @@ func TestTheHigherClassIsServedFirstAndInAClassWhoCameFirst(t *testing.T) {
 	}
 	assert.Zero(t, q.Len())
 	assert.Nil(t, q.Head())
-	assert.Nil(t, q.Last())
 }
 
 func TestALowerClassIsPassedOverSixteenTimesAndThenServedOnce(t *testing.T) {
@@ -110,19 +109,6 @@ func TestWhoIsPutBackIsInItsPlaceInItsClass(t *testing.T) {
 		q.Restore(n)
 		require.Equal(t, want, slices.Collect(q.All()))
 		require.NoError(t, q.Check())
-	}
-}
-
-func TestTheLastIsTheLatestOfTheLowestClass(t *testing.T) {
-	t.Parallel()
-	var q queue.Queue[string]
-	nodes := []*node{waiterOf(1), waiterOf(0), waiterOf(0), waiterOf(3)}
-	for _, n := range nodes {
-		q.Push(n)
-	}
-	for _, i := range []int{2, 1, 0, 3} {
-		require.Same(t, nodes[i], q.Last())
-		require.True(t, q.Remove(nodes[i]))
 	}
 }
 

@@ -155,15 +155,6 @@ func (q *Queue[T]) front(class int) *Node[T] {
 	return nil
 }
 
-// Last returns the waiter that would be served last, or nil if nobody waits: the
-// one with the highest ticket of the lowest class.
-func (q *Queue[T]) Last() *Node[T] {
-	if q.filled == 0 {
-		return nil
-	}
-	return q.classes[bits.TrailingZeros8(q.filled)].Back().Value
-}
-
 // Push gives n the next ticket, whatever ticket it had, and puts it at the end of
 // its class. If n is in a queue already, this one or another, Push changes
 // nothing.
