@@ -35,6 +35,7 @@ func (l lease) end(fn func(c *core, s *slot) *leaseContext) bool {
 	if yield {
 		runtime.Gosched()
 	}
+	runtime.KeepAlive(l.ctx) // until it is known that the lease has ended nobody may take it for dropped
 	return ended
 }
 
@@ -145,9 +146,14 @@ func (l lease) detach() bool {
 
 // transfer ends the lease and begins another of the same worker, bound to ctx.
 func (l lease) transfer(ctx context.Context, done <-chan struct{}) (next lease, ok bool) {
+	ctx, trace := l.handOn(ctx)
 	ok = l.end(func(c *core, s *slot) *leaseContext {
 		loan := s.loan
 		made := loan.context
+		if loan.seen.warned {
+			c.tellLate(s, EndTransferred, nil)
+		}
+		loan.take(trace)
 		loan.context, loan.served, loan.done = nil, nil, done
 		s.inc.remember(leaseEnd{lease: s.inc.word.Load(), reason: EndTransferred})
 		c.watchLease(done)
@@ -174,8 +180,14 @@ func (c *core) endLease(s *slot, reason EndReason, err error) *leaseContext {
 	if reason != EndReturned {
 		s.inc.remember(leaseEnd{lease: s.inc.word.Load(), reason: reason, err: err})
 	}
-	s.inc.nextWord()
 	loan := s.loan
+	if loan.seen.warned {
+		c.tellLate(s, reason, err)
+	}
+	if loan.trace != nil {
+		loan.trace.end()
+	}
+	s.inc.nextWord()
 	s.loan = nil
 	if c.events.watched() {
 		e := Event{Kind: EventLeaseEnded, Slot: s.inc.id(), Reason: reason, Owner: loan.owner, Err: err}
@@ -200,7 +212,7 @@ func (c *core) revoke(s *slot, reason EndReason, err error) (unused bool) {
 	unused = c.takeBack(s)
 	l := lease{inc: s.inc, word: s.inc.word.Load()}
 	if made := c.endLease(s, reason, err); made != nil {
-		l.ctx = made.client
+		l.ctx = made.lease.ctx
 		go func() {
 			defer func() {
 				if recover() != nil {
@@ -279,6 +291,6 @@ func (l lease) err() error {
 		return nil
 	}
 	e := &LeaseError{Slot: l.inc.id(), Reason: end.reason, Err: end.err}
-	e.explain(l.ctx, end, &c.opts)
+	e.explain(l.client(), end, &c.opts)
 	return e
 }

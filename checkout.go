@@ -41,10 +41,13 @@ func (c *core) checkoutSlowly(ctx context.Context, done <-chan struct{}, terms *
 		}
 	}
 	l, w, err := c.take(ctx, done, terms, true)
-	if err != nil || l.inc != nil {
-		return l, err
+	if err == nil && l.inc == nil {
+		l, err = c.wait(ctx, done, w, terms)
 	}
-	return c.wait(ctx, done, w, terms)
+	if err != nil {
+		return lease{}, err
+	}
+	return l.traced(), nil
 }
 
 // take lends an idle worker, if there is one and nobody waits. If there is none
@@ -118,7 +121,10 @@ func (c *core) tryOnce(ctx context.Context, done <-chan struct{}, terms *terms) 
 		}
 	}
 	l, _, err := c.take(ctx, done, terms, false)
-	return l, err
+	if err != nil || l.inc == nil {
+		return l, err
+	}
+	return l.traced(), nil
 }
 
 // lend begins a lease of an idle worker that is out of the idle set already.
@@ -156,7 +162,7 @@ func (c *core) newLoan() *loan {
 }
 
 func (c *core) keepLoan(l *loan) {
-	l.done, l.owner, l.context, l.served = nil, "", nil, nil
+	l.done, l.owner, l.context, l.served, l.trace = nil, "", nil, nil, nil
 	l.since, l.seen.lease = time.Time{}, 0 // no lease is seen yet
 	if c.kept < keptLoans {
 		l.next, c.loans = c.loans, l

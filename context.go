@@ -9,8 +9,8 @@ import (
 
 // leaseContext is what Lease.Context made for a lease.
 type leaseContext struct {
-	context.Context                 // done when the client's is, or when the lease ends
-	client          context.Context // the client's
+	context.Context       // done when the client's is, or when the lease ends
+	lease           lease // with the client's own context
 	cancel          context.CancelCauseFunc
 }
 
@@ -33,11 +33,12 @@ func (l lease) context() context.Context {
 		return made
 	}
 	if !live {
-		return endedContext(l.ctx, l.err())
+		return endedContext(l.client(), l.err())
 	}
 	// The client's context may be anybody's code: asked without the lock.
-	ctx, cancel := context.WithCancelCause(l.ctx)
-	mine := &leaseContext{ctx, l.ctx, cancel}
+	client := l.client()
+	ctx, cancel := context.WithCancelCause(client)
+	mine := &leaseContext{ctx, lease{l.inc, l.word, client}, cancel}
 	s.core.must(func() {
 		if find(); live && made == nil {
 			s.loan.context, made = mine, mine
@@ -73,11 +74,11 @@ func (c *callContext) get() context.Context {
 	return c.made
 }
 
-func (c *callContext) Deadline() (time.Time, bool) { return c.lease.ctx.Deadline() }
+func (c *callContext) Deadline() (time.Time, bool) { return c.lease.client().Deadline() }
 func (c *callContext) Done() <-chan struct{}       { return c.get().Done() }
 func (c *callContext) Err() error                  { return c.get().Err() }
-func (c *callContext) String() string              { return fmt.Sprintf("pool.Do(%v)", c.lease.ctx) }
 func (c *callContext) Value(key any) any           { return c.get().Value(key) }
+func (c *callContext) String() string              { return fmt.Sprintf("pool.Do(%v)", c.lease.client()) }
 
 // explain makes the text of a revocation teach what to do about it.
 func (e *LeaseError) explain(ctx context.Context, end leaseEnd, opts *Options) {
@@ -88,6 +89,8 @@ func (e *LeaseError) explain(ctx context.Context, end leaseEnd, opts *Options) {
 			"use Terms.MaxWait to bound only the wait", round(end.after), unprefixed(e.Err))
 	case EndOverdue:
 		e.detail = fmt.Sprintf("held for %v, MaxHold is %v", round(end.after), opts.MaxHold)
+	case EndLeaked:
+		e.detail = "nothing refers to the lease any more; it was checked out at " + end.origin.place()
 	case EndRestarted:
 		e.detail = "the pool restarts"
 		if end.err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pooltender/pool/internal/hatch"
@@ -82,6 +83,8 @@ type core struct {
 	lifecycle
 	watch
 	totals
+
+	lent atomic.Uint64 // checkouts, counted only with TraceLeases; not guarded
 }
 
 // supervision is what the worker supervisor keeps.
@@ -146,7 +149,7 @@ func newCore(r *Registry, name string, h hooks, opts Options) *core {
 	c.goal = opts.Size
 	c.sync = !opts.AsyncStart
 	c.parked = true
-	c.free = opts.Order == OrderRecent && h.reset == nil
+	c.free = opts.Order == OrderRecent && h.reset == nil && opts.TraceLeases == 0
 	c.sheds = newShedding(&opts)
 	c.residence.init()
 	c.residence.fit(c.goal)

@@ -39,7 +39,7 @@ func (g *Group[W]) checkout(ctx context.Context, done <-chan struct{}) (lease, e
 	for {
 		if l := w.follow(members); l.inc != nil {
 			w.leaveAll()
-			return l, nil
+			return l.traced(), nil
 		}
 		if len(w.places) == 0 {
 			return lease{}, w.hopeless(members)
@@ -51,7 +51,7 @@ func (g *Group[W]) checkout(ctx context.Context, done <-chan struct{}) (lease, e
 		}
 		if l.inc != nil {
 			w.leaveAll()
-			return l, nil
+			return l.traced(), nil
 		}
 		if moved {
 			members, changed = g.now()

@@ -52,7 +52,8 @@ func (h *hub) active() bool { return h.wants.Load() != 0 }
 func (h *hub) watched() bool { return h.wants.Load()&wantsLeases != 0 }
 
 // lease reports whether an event of this kind is produced only while somebody
-// has subscribed. EventLeaseOverdue is not one: the log tells of it.
+// has subscribed. Those of leases that are overdue or leaked are not: the log
+// tells of them.
 func (k EventKind) lease() bool {
 	return k == EventLeaseStarted || k == EventLeaseEnded
 }

@@ -103,6 +103,7 @@ type leaseEnd struct {
 	reason EndReason
 	err    error
 	after  time.Duration // abandoned: how long after the client's context; overdue: how long it was held
+	origin *origin       // leaked: where it was checked out
 }
 
 // rememberedEnds is how many ends of leases an incarnation remembers.

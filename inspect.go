@@ -83,6 +83,9 @@ type LeaseInfo struct {
 	Age time.Duration `json:"age"`
 	// Ended says that the client's context has ended and the grace runs.
 	Ended bool `json:"ended"`
+	// Stack is that of the checkout, if the lease is traced: see
+	// Options.TraceLeases.
+	Stack string `json:"stack,omitempty"`
 }
 
 // WaiterInfo is a client in the queue.
@@ -147,6 +150,7 @@ var healthiest = []State{
 }
 
 func (c *core) inspect() (info PoolInfo) {
+	origins := map[*LeaseInfo]*origin{} // written when the lock is free
 	c.exactly(func() {
 		now := c.now()
 		info = PoolInfo{
@@ -165,7 +169,11 @@ func (c *core) inspect() (info PoolInfo) {
 			info.RetryIn = max(0, c.restartAt.Sub(now))
 		}
 		for _, s := range c.slots {
-			info.Slots = append(info.Slots, s.inspect(now))
+			shown := s.inspect(now)
+			if s.loan != nil && s.loan.trace != nil {
+				origins[shown.Lease] = s.loan.origin()
+			}
+			info.Slots = append(info.Slots, shown)
 		}
 		for w := range c.all {
 			info.Waiters = append(info.Waiters, c.inspectWaiter(w, now))
@@ -177,6 +185,9 @@ func (c *core) inspect() (info PoolInfo) {
 			info.Zombies = append(info.Zombies, c.zombieOf(n.Value))
 		}
 	})
+	for lease, origin := range origins {
+		lease.Stack = origin.String()
+	}
 	return info
 }
 

@@ -19,8 +19,8 @@ const (
 // handler that blocks or panics harms nothing but the log.
 //
 //	Error  a pool died, is in crash loop or has failed; a zombie
-//	Warn   a crash, a failed start, an overdue lease; a pool is degraded or unstable; events were dropped
-//	Info   a pool is ready, restarting or stopped; a worker is back after trouble; a Stop hook failed
+//	Warn   a crash, a failed start, an overdue or leaked lease; a pool is degraded or unstable; events were dropped
+//	Info   a pool is ready, restarting or stopped; a worker is back after trouble; a Stop hook failed; an overdue lease has ended
 //	Debug  everything else, but leases
 //
 // A line bears the time of its event. After ten lines of one kind and pool the
@@ -168,8 +168,10 @@ func (l *eventLog) level(e Event) slog.Level {
 	case EventWorkerCrashed, EventStartFailed:
 		l.trouble[place] = struct{}{}
 		return slog.LevelWarn
-	case EventUnstable, EventLeaseOverdue, EventDropped:
+	case EventUnstable, EventLeaseOverdue, EventLeaseLeaked, EventDropped:
 		return slog.LevelWarn
+	case EventLeaseLate:
+		return slog.LevelInfo
 	case EventWorkerStarted:
 		if _, ok := l.trouble[place]; ok {
 			delete(l.trouble, place)
@@ -224,19 +226,23 @@ func logAttrs(e Event) []slog.Attr {
 	if e.Err != nil {
 		attrs = append(attrs, slog.Any("error", e.Err))
 	}
-	if stack := logStack(e.Err); len(stack) > 0 {
-		attrs = append(attrs, slog.String("stack", string(stack)))
+	if stack := logStack(e); stack != "" {
+		attrs = append(attrs, slog.String("stack", stack))
 	}
 	return attrs
 }
 
-// logStack is the stack of the panic that err tells of, if it does.
-func logStack(err error) []byte {
-	if crash, ok := errors.AsType[*CrashError](err); ok {
-		return crash.Stack
+// logStack is the stack of the checkout of a traced lease, or of the panic that
+// e tells of.
+func logStack(e Event) string {
+	if e.Stack != "" {
+		return e.Stack
 	}
-	if start, ok := errors.AsType[*StartError](err); ok {
-		return start.Stack
+	if crash, ok := errors.AsType[*CrashError](e.Err); ok {
+		return string(crash.Stack)
 	}
-	return nil
+	if start, ok := errors.AsType[*StartError](e.Err); ok {
+		return string(start.Stack)
+	}
+	return ""
 }

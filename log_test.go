@@ -117,6 +117,9 @@ func TestTheLogTellsTroubleAndItsEnd(t *testing.T) {
 		{Event{Kind: EventWorkerStopped, Slot: slot, Err: boom}, slog.LevelInfo, "pool: worker stopped", worker(map[string]any{"error": boom})},
 		{Event{Kind: EventZombie, Slot: slot, Err: boom}, slog.LevelError, "pool: worker did not end", worker(map[string]any{"error": boom})},
 		{Event{Kind: EventLeaseOverdue, Slot: slot, Owner: "me", Reason: EndOverdue}, slog.LevelWarn, "pool: lease overdue", worker(map[string]any{"owner": "me", "reason": "overdue"})},
+		{Event{Kind: EventLeaseLate, Slot: slot, Reason: EndReturned, Elapsed: time.Second}, slog.LevelInfo, "pool: overdue lease ended", worker(map[string]any{"elapsed": time.Second, "reason": "returned"})},
+		{Event{Kind: EventLeaseLate, Slot: slot, Reason: EndCrashed, Err: crash, Stack: "of the checkout"}, slog.LevelInfo, "pool: overdue lease ended", worker(map[string]any{"error": crash, "reason": "crashed", "stack": "of the checkout"})},
+		{Event{Kind: EventLeaseLeaked, Slot: slot, Owner: "me", origin: &origin{}}, slog.LevelWarn, "pool: lease leaked", worker(map[string]any{"owner": "me"})},
 		{Event{Kind: "new"}, slog.LevelDebug, "pool: new", map[string]any{"pool": "a", "slot": int64(0), "incarnation": uint64(0)}},
 	} {
 		t.Run(string(test.event.Kind)+" "+string(test.event.State), func(t *testing.T) {

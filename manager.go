@@ -110,7 +110,7 @@ func (c *core) nextSweep(now time.Time, found, fresh bool) time.Time {
 
 // tracked reports whether the slot has a lease that has to be looked at.
 func (c *core) tracked(s *slot) bool {
-	return s.loan != nil && (s.loan.done != nil || c.holds())
+	return s.loan != nil && (s.loan.done != nil || s.loan.trace != nil || c.holds())
 }
 
 func (c *core) anyTracked() bool {
@@ -132,6 +132,10 @@ func (c *core) look(s *slot, now time.Time, next *time.Time) (fresh bool) {
 	if w := s.inc.word.Load(); !seen.lease.Same(w) {
 		*seen = sighting{lease: w, first: now}
 		fresh = true
+	}
+	if loan.trace != nil && loan.trace.dropped.Load() {
+		c.reportLeak(s, now.Sub(seen.first))
+		return fresh
 	}
 	if seen.ended.IsZero() && loan.done != nil && closed(loan.done) {
 		seen.ended = now
@@ -159,12 +163,25 @@ func (c *core) look(s *slot, now time.Time, next *time.Time) (fresh bool) {
 			return fresh
 		}
 		seen.warned = true
-		c.publish(Event{Kind: EventLeaseOverdue, Slot: s.inc.id(), Owner: loan.owner, Elapsed: now.Sub(seen.first)})
+		c.publish(Event{Kind: EventLeaseOverdue, Slot: s.inc.id(), Owner: loan.owner, Elapsed: now.Sub(seen.first), origin: loan.origin()})
 	}
 	return fresh
 }
 
-// reclaim takes a worker back from a client that is gone or holds it too long.
+// tellLate tells of the end of a lease that was overdue, before its word moves.
+func (c *core) tellLate(s *slot, reason EndReason, err error) {
+	loan := s.loan
+	if !c.events.active() || !loan.seen.lease.Same(s.inc.word.Load()) {
+		return
+	}
+	c.publish(Event{
+		Kind: EventLeaseLate, Slot: s.inc.id(), Reason: reason, Owner: loan.owner,
+		Elapsed: c.now().Sub(loan.seen.first), Err: err, origin: loan.origin(),
+	})
+}
+
+// reclaim takes a worker back from a client that is gone, holds it too long or
+// has lost its lease.
 // It counts in no restart budget: whoever can cancel requests could otherwise
 // put the pool into CrashLoop.
 func (c *core) reclaim(s *slot, end leaseEnd) {
@@ -177,11 +194,11 @@ func (c *core) reclaim(s *slot, end leaseEnd) {
 		c.comeBack(s, false)
 		return
 	}
-	if c.opts.Reclaim == ReclaimReuse {
+	if c.opts.Reclaim == ReclaimReuse && end.reason != EndLeaked {
 		c.comeBack(s, true)
 		return
 	}
-	c.dismiss(inc, restart.Orderly, nil) // the client may still be touching it
+	c.dismiss(inc, restart.Orderly, nil) // the client may still be touching it, without its lease too
 }
 
 // linger notes that an idle worker is one too many, and when it has to go.

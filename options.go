@@ -70,13 +70,26 @@ type Options struct {
 	ReclaimGrace time.Duration `json:"reclaim_grace,omitempty" yaml:"reclaim_grace,omitempty"`
 
 	// WarnHold is the age at which a lease is reported, once, with
-	// EventLeaseOverdue. 0 or negative: off. It must be less than MaxHold where
-	// both are on, for it would never come.
+	// EventLeaseOverdue; its end is then told with EventLeaseLate. 0 or negative:
+	// off. It must be less than MaxHold where both are on, for it would never
+	// come.
 	WarnHold time.Duration `json:"warn_hold,omitempty" yaml:"warn_hold,omitempty"`
 
 	// MaxHold is the age at which a lease is revoked, without grace: never
 	// early, late by some milliseconds. 0 or negative: off.
 	MaxHold time.Duration `json:"max_hold,omitempty" yaml:"max_hold,omitempty"`
+
+	// TraceLeases asks to trace every n-th checkout; 1: all. The stack of a traced
+	// checkout is kept, for Inspect, for the events of overdue leases and for
+	// the profile "github.com/pooltender/pool.leases" of runtime/pprof, which
+	// has the traced leases of all pools that are live. And a traced lease that
+	// nothing refers to any more, though it has not ended, is found by the
+	// garbage collector: some collection later it is revoked with
+	// EventLeaseLeaked, and its worker is replaced, whatever Reclaim says. So a
+	// client must keep its Lease, or be inside Do, until the lease ends. A pool
+	// that traces lends under its lock: see BENCHMARKS.md for what it costs. 0
+	// or negative: off.
+	TraceLeases int `json:"trace_leases,omitempty" yaml:"trace_leases,omitempty"`
 
 	// MaxStarting is how many workers may be starting at the same time, so that
 	// a pool does not overrun its backend. 0: GOMAXPROCS, but at least 4 and at

@@ -223,6 +223,7 @@ func TestTheDefaultsGivenAreTheDefaultsStated(t *testing.T) {
 		"ReclaimGrace":    {"0: 1s.", time.Second},
 		"WarnHold":        {"0 or negative: off.", time.Duration(0)},
 		"MaxHold":         {"0 or negative: off.", time.Duration(0)},
+		"TraceLeases":     {"0 or negative: off.", 0},
 		"MaxStarting":     {"0: GOMAXPROCS, but at least 4 and at most 16.", starting},
 		"StartTimeout":    {"0: 30s.", 30 * time.Second},
 		"CheckTimeout":    {"0: 5s.", 5 * time.Second},
@@ -271,7 +272,7 @@ func TestWhatIsSetIsNoDefault(t *testing.T) {
 	t.Parallel()
 	set := pool.Options{
 		Size: 2, MaxOverflow: 3, OverflowLinger: 4, Order: pool.OrderFIFO, AsyncStart: true, MaxWaiting: 5, MaxWait: 6,
-		Reclaim: pool.ReclaimReuse, ReclaimGrace: 7, WarnHold: 8, MaxHold: 9, MaxStarting: 10, StartTimeout: 11,
+		Reclaim: pool.ReclaimReuse, ReclaimGrace: 7, WarnHold: 8, MaxHold: 9, TraceLeases: 19, MaxStarting: 10, StartTimeout: 11,
 		CheckTimeout: 12, StopTimeout: 13, MaxRestarts: 14, RestartWindow: 15, Backoff: pool.Backoff{Min: 16, Max: 17},
 		MaxPoolRestarts: 18, QueueTarget: 19, QueueInterval: 20,
 	}

@@ -96,6 +96,7 @@ func (o Options) withDefaults() Options {
 	o.QueueInterval = cmp.Or(o.QueueInterval, min(20*max(o.QueueTarget, 0), maxDuration))
 	o.Reclaim = cmp.Or(o.Reclaim, ReclaimReplace)
 	o.ReclaimGrace = cmp.Or(o.ReclaimGrace, time.Second)
+	o.TraceLeases = max(o.TraceLeases, 0)
 	o.MaxStarting = limit(cmp.Or(o.MaxStarting, min(max(runtime.GOMAXPROCS(0), 4), 16)))
 	o.StartTimeout = cmp.Or(o.StartTimeout, 30*time.Second)
 	o.CheckTimeout = cmp.Or(o.CheckTimeout, 5*time.Second)

@@ -61,6 +61,7 @@ type loan struct {
 	done    <-chan struct{} // of the client's context; nil: nothing to sweep
 	owner   string
 	context *leaseContext // what Lease.Context made
+	trace   *trace        // nil: not traced
 	served  *waiter       // who was offered it out of the queue, and may have accepted
 	offer   uint64        // under which number
 	since   time.Time     // set only while somebody watches leases

@@ -25,6 +25,7 @@ const (
 	EndCrashed     EndReason = "crashed"     // the worker crashed
 	EndAbandoned   EndReason = "abandoned"   // the client's context ended, and ReclaimGrace after it
 	EndOverdue     EndReason = "overdue"     // held longer than MaxHold
+	EndLeaked      EndReason = "leaked"      // dropped without an end, found by TraceLeases
 	EndRestarted   EndReason = "restarted"   // the pool's manager or worker supervisor died, or Restart
 	EndStopped     EndReason = "stopped"     // Stop ran out of patience
 	EndDetached    EndReason = "detached"    // the client took the worker for good

@@ -113,7 +113,7 @@ const (
 func (s *subscriber) next(until time.Time) (Event, news) {
 	for over := false; ; over = s.sleep(until) {
 		if e, got := s.take(over); got != newsNone {
-			return e, got
+			return e.written(), got
 		}
 	}
 }
