@@ -45,7 +45,7 @@ func (c *core) checkoutSlowly(ctx context.Context, done <-chan struct{}, terms *
 		l, err = c.wait(ctx, done, w, terms)
 	}
 	if err != nil {
-		return lease{}, err
+		return lease{}, c.hint(ctx, err)
 	}
 	return l.traced(), nil
 }
@@ -110,7 +110,7 @@ func (c *core) tryCheckout(ctx context.Context, terms *terms) (lease, error) {
 			reason = ErrFull
 		}
 	})
-	return lease{}, c.refusal(reason, 0)
+	return lease{}, c.hint(ctx, c.refusal(reason, 0))
 }
 
 // tryOnce lends an idle worker, or nothing.

@@ -48,6 +48,7 @@ type CheckoutError struct {
 	Waited     time.Duration // in the queue; to a millisecond where many come at once
 	RetryAfter time.Duration // ErrUnavailable: until the next start is due; others: what the first in line has waited so far; 0: unknown
 	Stats      Stats         // of the pool at that moment; LastError tells of the last crash or failed start
+	Holding    Slot          // of this pool, the worker that the client's own context holds: that of Do or Lease.Context; zero: none is known
 }
 
 func (e *CheckoutError) Error() string {
@@ -66,6 +67,10 @@ func (e *CheckoutError) Error() string {
 		fmt.Fprintf(&b, ", retry after %v", round(e.RetryAfter))
 	}
 	b.WriteByte(')')
+	if e.Holding.Pool != "" {
+		fmt.Fprintf(&b, "; the client's own context holds slot %d of this pool: "+
+			"a client that waits for a second worker while it keeps the first may wait for itself", e.Holding.Index)
+	}
 	switch s.State {
 	case StateReady, StateDraining, StateStopped:
 		return b.String() // whatever went wrong once has nothing to do with it

@@ -47,3 +47,19 @@ func ExampleOptions_traceLeases() {
 	// lease leaked in github.com/pooltender/pool_test.ExampleOptions_traceLeases.func2
 	// 8 <nil>
 }
+
+// A client that asks for a second worker while it has the only one waits for
+// itself. The error says so, if the client passes on the context it was given.
+func ExampleCheckoutError() {
+	reg := pool.NewRegistry()
+	defer reg.Close()
+	p, _ := pool.Start(context.Background(), reg, "doublers", doublers, pool.Options{Size: 1, MaxWait: 10 * time.Millisecond})
+
+	err := p.Do(context.Background(), func(ctx context.Context, d *Doubler) error {
+		return p.Do(ctx, func(context.Context, *Doubler) error { return nil })
+	})
+	_, reason, _ := strings.Cut(err.Error(), "; ")
+	fmt.Println(reason)
+	// Output:
+	// the client's own context holds slot 0 of this pool: a client that waits for a second worker while it keeps the first may wait for itself
+}
