@@ -25,6 +25,8 @@ var visitors = []visitor{
 	{"OrderLIFO", pool.Options{Order: pool.OrderLIFO}, nil, (*supervised).pairs},
 	{"OrderFIFO", pool.Options{Order: pool.OrderFIFO}, nil, (*supervised).pairs},
 	{"overflow in use", pool.Options{Size: nested, MaxOverflow: workers - nested}, occupy, (*supervised).pairs},
+	{"TraceLeases 128", pool.Options{TraceLeases: 128}, nil, (*supervised).pairs},
+	{"TraceLeases 1", pool.Options{TraceLeases: 1}, nil, (*supervised).pairs},
 	{"a subscriber to events", pool.Options{}, subscribe, (*supervised).pairs},
 }
 
