@@ -1,8 +1,10 @@
 package pool
 
 import (
+	"cmp"
 	"errors"
 	"hash/maphash"
+	"slices"
 
 	"github.com/pooltender/pool/internal/affinity"
 	"github.com/pooltender/pool/internal/queue"
@@ -181,29 +183,63 @@ func (c *core) slotOf(key string) *slot {
 func (s *slot) isUp() bool { return s.inc != nil && !s.inc.over }
 
 // rehome finds new places for those who wait at a slot that is not up any more,
-// or has no keys any more, in the order of their tickets.
+// or has no keys any more. No worker is started but after it, so that whoever
+// waits for one worker alone waits for the one that is there.
 func (c *core) rehome() {
-	moved := false
+	var movers []*waiter
 	for s, line := range c.beside {
+		if s.isUp() && s.index() < c.goal {
+			continue
+		}
 		for n := range line.All() {
 			w := n.Value
-			if w.terms.pin != nil {
-				if s.inc != w.terms.pin || !s.isUp() {
-					c.remove(w)
-					c.refuse(w, errReplaced)
-				}
-				continue
+			switch {
+			case w.terms.pin == nil:
+				movers = append(movers, w)
+			case !s.isUp():
+				c.remove(w)
+				c.refuse(w, errReplaced)
 			}
-			if s.isUp() && s.index() < c.goal {
-				continue
-			}
-			c.remove(w)
-			w.slot = c.slotOf(w.terms.Key)
-			c.standAgain(w)
-			moved = true
 		}
 	}
-	if moved {
+	if c.move(movers) {
 		c.serve()
 	}
+}
+
+// bringHome moves those to a slot whose worker has just come up who wait for
+// another because it was not: newcomers with the same key would pass them.
+func (c *core) bringHome(s *slot) {
+	if c.reserved == 0 {
+		return
+	}
+	var movers []*waiter
+	for other, line := range c.beside {
+		if other == s {
+			continue
+		}
+		for n := range line.All() {
+			if w := n.Value; w.terms.pin == nil && c.slotOf(w.terms.Key) == s {
+				movers = append(movers, w)
+			}
+		}
+	}
+	c.move(movers)
+}
+
+// move gives waiters with keys the places they would have if they came now, and
+// with the tickets they have. There may be many: in the order of their tickets
+// they go to the places of all at the price of one walk.
+func (c *core) move(movers []*waiter) bool {
+	if len(movers) == 0 {
+		return false
+	}
+	c.seeWaiters(c.now()) // who has no date must not come to stand before one who has
+	slices.SortFunc(movers, func(a, b *waiter) int { return cmp.Compare(a.node.Ticket(), b.node.Ticket()) })
+	for _, w := range movers {
+		c.remove(w)
+		w.slot = c.slotOf(w.terms.Key)
+		c.standAgain(w)
+	}
+	return true
 }

@@ -108,6 +108,7 @@ func (c *core) started(inc *incarnation, o *outcome) bool {
 	}
 	c.to(s, tending) // live, and not yet to be lent
 	c.publishOf(EventWorkerStarted, inc, nil, elapsed)
+	c.bringHome(s)
 	c.comeBack(s, false)
 	c.stirred = true
 	return true

@@ -160,6 +160,25 @@ func TestPassingOverCountsInTheLineOfTheWorkerAndInTheMainOne(t *testing.T) {
 	require.EqualValues(t, 3, main.Next(beside).Class)
 }
 
+// Those who wait for a slot that goes down may be many, and find their places
+// among many, under a lock. Were it quadratic, this test would not end.
+func TestManyAreRestoredAtThePriceOfOneWalk(t *testing.T) {
+	t.Parallel()
+	var q queue.Queue[string]
+	nodes := make([]node, 400_000)
+	for i := range nodes {
+		q.Push(&nodes[i])
+	}
+	for i := 0; i < len(nodes); i += 2 {
+		require.True(t, q.Remove(&nodes[i]))
+	}
+	for i := 0; i < len(nodes); i += 2 {
+		q.Restore(&nodes[i])
+	}
+	require.NoError(t, q.Check())
+	require.Equal(t, len(nodes), q.Len())
+}
+
 func TestALoopOverAClassMayEndEarly(t *testing.T) {
 	t.Parallel()
 	var q queue.Queue[string]

@@ -47,8 +47,9 @@ func (n *Node[T]) Queued() bool { return n.link.Linked() }
 // Every method but Restore, All and Check costs O(1).
 type Queue[T any] struct {
 	classes [Classes]list.List[*Node[T]]
-	filled  uint8           // a bit for each class in which somebody waits
-	passed  [Classes]uint32 // how often in a row the head of the class was passed over
+	filled  uint8             // a bit for each class in which somebody waits
+	passed  [Classes]uint32   // how often in a row the head of the class was passed over
+	cursor  [Classes]*Node[T] // who was restored last, wherever it is now; the next often stands not far behind
 	count   int
 	main    *Queue[T] // which issues the tickets; nil: this one
 	last    uint64    // the ticket given last
@@ -179,7 +180,8 @@ func (q *Queue[T]) entered(n *Node[T]) {
 // nobody gets ahead by it. If n is in a queue already, Restore changes nothing.
 //
 // It costs O(waiters of the class with a lower ticket): few, if n stood near the
-// head.
+// head. Many that are restored in the order of their tickets cost O(waiters of
+// the class) together.
 func (q *Queue[T]) Restore(n *Node[T]) {
 	switch {
 	case n.Queued():
@@ -190,9 +192,14 @@ func (q *Queue[T]) Restore(n *Node[T]) {
 	}
 	waiters := &q.classes[n.Class]
 	var before *list.Node[*Node[T]]
-	for link := waiters.Front(); link != nil && link.Value.ticket < n.ticket; link = link.Next() {
+	link := waiters.Front()
+	if last := q.cursor[n.Class]; last != nil && last.link.In(waiters) && last.ticket < n.ticket {
+		link = &last.link
+	}
+	for ; link != nil && link.Value.ticket < n.ticket; link = link.Next() {
 		before = link
 	}
+	q.cursor[n.Class] = n
 	if before == nil {
 		waiters.PushFront(&n.link)
 	} else {
