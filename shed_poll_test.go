@@ -12,18 +12,11 @@ import (
 	"github.com/pooltender/pool/pooltest"
 )
 
-var shedding = pool.Options{Size: 1, QueueTarget: 50 * time.Millisecond, QueueInterval: time.Second}
-
-// patient says how long a client of a priority waits.
-func patient(p pool.Priority, wait time.Duration) pool.Terms {
-	return pool.Terms{Priority: p, MaxWait: wait}
-}
-
 // TestWhenAllWorkersHangEachPriorityIsTurnedAwayByItsThirdPoll and by every
 // other one after that. The first is when somebody comes to wait at all.
 func TestWhenAllWorkersHangEachPriorityIsTurnedAwayByItsThirdPoll(t *testing.T) {
 	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
-		p := start(t, reg, b, shedding)
+		p := start(t, reg, b, pool.Options{Size: 1, QueueTarget: 50 * time.Millisecond, QueueInterval: time.Second})
 		hung, err := p.Checkout(t.Context())
 		require.NoError(t, err)
 		defer hung.Checkin()
@@ -43,32 +36,12 @@ func TestWhenAllWorkersHangEachPriorityIsTurnedAwayByItsThirdPoll(t *testing.T) 
 		} {
 			time.Sleep(time.Until(began.Add(client.comes)))
 			clients.Go(func() {
-				_, err := p.With(patient(client.priority, time.Hour)).Checkout(t.Context())
+				_, err := p.With(pool.Terms{Priority: client.priority}).Checkout(t.Context())
 				assert.ErrorIs(t, err, pool.ErrOverloaded)
 				assert.InDelta(t, client.goes, time.Since(began), float64(10*time.Millisecond), "came after %v", client.comes)
 			})
 		}
 		clients.Wait()
 		assert.True(t, p.Stats().Shedding)
-	})
-}
-
-// TestAPriorityThatNobodyWaitsForAnyMoreIsNotPolled would not end: the manager
-// would look, and look again at once.
-func TestAPriorityThatNobodyWaitsForAnyMoreIsNotPolled(t *testing.T) {
-	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
-		p := start(t, reg, b, shedding)
-		hung, err := p.Checkout(t.Context())
-		require.NoError(t, err)
-		defer hung.Checkin()
-		for _, terms := range []pool.Terms{
-			patient(pool.PriorityLow, 500*time.Millisecond),
-			patient(pool.PriorityHigh, 1700*time.Millisecond),
-		} {
-			_, err := p.With(terms).Checkout(t.Context())
-			var refused *pool.CheckoutError
-			require.ErrorAs(t, err, &refused)
-			assert.InDelta(t, terms.MaxWait, refused.Waited, float64(time.Millisecond))
-		}
 	})
 }
