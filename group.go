@@ -119,7 +119,7 @@ func (g *Group[W]) TryCheckout(ctx context.Context) (Lease[W], error) {
 	if err != nil || l.inc != nil {
 		return Lease[W]{l}, err
 	}
-	return Lease[W]{}, refusalOf(members, ErrFull, 0)
+	return Lease[W]{}, refusalOf(ctx, members, ErrFull, 0)
 }
 
 // Do lends a worker of one of the pools to fn and takes it back; see [Pool.Do].
@@ -164,19 +164,23 @@ func tryAll(ctx context.Context, done <-chan struct{}, members []member) (lease,
 }
 
 // refusalOf is the error of all the pools together.
-func refusalOf(members []member, reason error, waited time.Duration) error {
+func refusalOf(ctx context.Context, members []member, reason error, waited time.Duration) error {
 	if len(members) == 0 {
 		return &CheckoutError{Err: errNoPools, Waited: waited}
 	}
 	var all *CheckoutError
 	for _, m := range members {
 		one := m.core.refusal(reason, waited)
+		m.core.hint(ctx, one)
 		if all == nil {
 			all = one
 			continue
 		}
 		all.Pool += ", " + one.Pool
 		all.Stats = all.Stats.plus(one.Stats)
+		if all.Holding.Pool == "" {
+			all.Holding = one.Holding
+		}
 		if all.RetryAfter == 0 || one.RetryAfter > 0 && one.RetryAfter < all.RetryAfter {
 			all.RetryAfter = one.RetryAfter
 		}

@@ -207,6 +207,14 @@ func TestAGroupClientGivesUpWhenItsContextOrEveryPatienceEnds(t *testing.T) {
 	})
 }
 
+func TestAGroupTellsAClientWhichWorkerItHoldsItself(t *testing.T) {
+	inGroup(t, []int{1, 1}, func(t *testing.T, _ *pool.Registry, _ *pooltest.Backend, g *pool.Group[*pooltest.Worker], _ []fakes) {
+		leases := takeAll(t, g, 2)
+		_, err := g.TryCheckout(leases[1].Context())
+		require.Equal(t, leases[1].Slot(), refusal(t, err).Holding)
+	})
+}
+
 func TestAGroupWithoutPoolsSaysSo(t *testing.T) {
 	t.Parallel()
 	g := pool.NewGroup[*pooltest.Worker]()

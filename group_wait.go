@@ -47,7 +47,7 @@ func (g *Group[W]) checkout(ctx context.Context, done <-chan struct{}) (lease, e
 		l, moved, err := w.sleep(changed)
 		if err != nil {
 			w.leaveAll()
-			return lease{}, refusalOf(members, err, time.Since(w.begun))
+			return lease{}, refusalOf(ctx, members, err, time.Since(w.begun))
 		}
 		if l.inc != nil {
 			w.leaveAll()
@@ -96,7 +96,7 @@ func (w *groupWait) hopeless(members []member) error {
 	}
 	switch len(all) {
 	case 0:
-		return refusalOf(nil, ErrUnavailable, time.Since(w.begun))
+		return refusalOf(w.ctx, nil, ErrUnavailable, time.Since(w.begun))
 	case 1:
 		return all[0]
 	}
