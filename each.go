@@ -33,7 +33,7 @@ func (p *Pool[W]) Each(ctx context.Context, fn func(ctx context.Context, worker 
 			errs = append(errs, Lease[W]{lease}.lendTo(fn))
 		case errors.Is(err, ErrFull):
 			busy = append(busy, inc)
-		default:
+		case !isLeftOut(err):
 			return errors.Join(append(errs, err)...)
 		}
 	}
@@ -41,12 +41,16 @@ func (p *Pool[W]) Each(ctx context.Context, fn func(ctx context.Context, worker 
 		switch lease, err := p.core.checkout(ctx, p.terms.pinned(inc)); {
 		case err == nil:
 			errs = append(errs, Lease[W]{lease}.lendTo(fn))
-		case !errors.Is(err, errReplaced):
+		case !isLeftOut(err):
 			return errors.Join(append(errs, err)...)
 		}
 	}
 	return errors.Join(errs...)
 }
+
+// isLeftOut reports whether the worker that Each asked for has ended, alone or
+// with all the others.
+func isLeftOut(err error) bool { return errors.Is(err, errReplaced) || errors.Is(err, ErrUnavailable) }
 
 // liveWorkers are the workers of the pool, when it is past starting.
 func (c *core) liveWorkers(ctx context.Context) (all []*incarnation, err error) {

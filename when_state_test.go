@@ -143,6 +143,12 @@ var calls = []struct {
 		[9]string{"waits", "ok", "waits", "waits", "waits", "waits", "stopped", "stopped", "unavailable"}},
 	{"wait ready for one", true, func(ctx context.Context, s scene) error { return s.p.WaitReady(ctx, 1) },
 		[9]string{"ok", "ok", "ok", "waits", "waits", "waits", "stopped", "stopped", "unavailable"}},
+	{"each, one idle", false, func(ctx context.Context, s scene) error {
+		return s.p.Each(ctx, func(context.Context, *pooltest.Worker) error { return nil })
+	}, [9]string{"waits", "ok", "ok", "ok", "unavailable", "unavailable", "stopped", "stopped", "unavailable"}},
+	{"each, all out", true, func(ctx context.Context, s scene) error {
+		return s.p.Each(ctx, func(context.Context, *pooltest.Worker) error { return nil })
+	}, [9]string{"waits", "waits", "waits", "ok", "unavailable", "unavailable", "stopped", "stopped", "unavailable"}},
 	{"lookup", true, func(_ context.Context, s scene) error {
 		_, err := pool.Lookup[*pooltest.Worker](s.reg, s.p.Name())
 		return err
