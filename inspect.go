@@ -100,7 +100,7 @@ type WaiterInfo struct {
 
 // stats derives the counts. The lock is held.
 func (c *core) stats() Stats {
-	delay, shedding := c.sheds.gauge()
+	delay, shedding := c.sheds.gauge(c.now())
 	return Stats{
 		State: c.shownState(), Size: c.goal, Overflow: c.surplus(),
 		Idle: c.counts[idling], Leased: c.counts[leased], Tending: c.counts[tending],

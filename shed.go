@@ -88,13 +88,13 @@ func (c *core) pollQueue(now time.Time) (next time.Time) {
 }
 
 // gauge is what Stats show.
-func (s *shedding) gauge() (delay time.Duration, slow bool) {
+func (s *shedding) gauge(now time.Time) (delay time.Duration, stands bool) {
 	if s == nil {
 		return 0, false
 	}
 	for class := range s.classes {
 		delay = max(delay, s.classes[class].Delay())
-		slow = slow || s.classes[class].Slow()
+		stands = stands || s.classes[class].Stands(s.limits, now)
 	}
-	return delay, slow
+	return delay, stands
 }

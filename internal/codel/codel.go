@@ -104,9 +104,14 @@ func (c *Controller) begin(l Limits, now time.Time, wait time.Duration) {
 	c.end = now.Add(l.Interval)
 }
 
-// Slow reports whether the last interval that was judged was slow, so that
-// waiters are turned away now.
-func (c *Controller) Slow() bool { return c.slow }
+// Stands reports whether the queue stands, so that waiters are turned away: an
+// interval that has ended counts, though nobody has come to judge it.
+func (c *Controller) Stands(l Limits, now time.Time) bool {
+	if now.Before(c.end) {
+		return c.slow
+	}
+	return c.delay > l.Target
+}
 
 // Delay returns the shortest wait since the last interval that was judged: 0 if
 // a worker found nobody waiting.
