@@ -22,30 +22,35 @@ type Node[T any] struct {
 	// Link may be in a list of the owner's while the Node is in no set; its Value
 	// is the Node.
 	Link  list.Node[*Node[T]]
-	added uint64 // orders the nodes of both lists of a set by age
+	added uint64 // orders the nodes of a set by age
 }
 
 // Set is a set of idle slots. Slots within its size are taken before those
 // beyond; among these, the one added last is taken first, so that slots not
 // needed stay unused, or the one added first if Oldest. The zero Set is empty,
-// of size 0 and ready to use: all slots are beyond, and only age counts. A Set
-// must not be copied after first use.
+// of size 0 and ready to use: all slots are beyond, and only age counts. Slots
+// that were set aside are in the set and not taken. A Set must not be copied
+// after first use.
 //
-// Every method but Resize, All and Check costs O(1).
+// Every method but Restore, Resize, All and Check costs O(1).
 type Set[T any] struct {
 	// Oldest makes Take choose the slot added first. It may change at any time.
 	Oldest bool
 
 	size           int
 	within, beyond list.List[*Node[T]] // both from the oldest to the most recent
-	last           uint64              // what the latest Add gave as added
+	aside          list.List[*Node[T]]
+	last           uint64               // what the latest Add gave as added
+	restored       *list.Node[*Node[T]] // the last that was: the next belongs near it
 }
 
-// Len returns the number of idle slots.
+// Len returns the number of idle slots that can be taken.
 func (s *Set[T]) Len() int { return s.within.Len() + s.beyond.Len() }
 
 // Contains reports whether n is in the set.
-func (s *Set[T]) Contains(n *Node[T]) bool { return n.Link.In(&s.within) || n.Link.In(&s.beyond) }
+func (s *Set[T]) Contains(n *Node[T]) bool {
+	return n.Link.In(&s.within) || n.Link.In(&s.beyond) || n.Link.In(&s.aside)
+}
 
 // Add puts n into the set, as the most recent. If n is in a set already, this
 // one or another, it returns false and changes nothing.
@@ -53,10 +58,70 @@ func (s *Set[T]) Add(n *Node[T]) bool {
 	if n.Link.Linked() {
 		return false
 	}
-	s.last++
-	n.added, n.Link.Value = s.last, n
+	s.number(n)
 	return s.home(n).PushBack(&n.Link)
 }
+
+func (s *Set[T]) number(n *Node[T]) {
+	s.last++
+	n.added, n.Link.Value = s.last, n
+}
+
+// Restore puts n back to where it was by its age: among those added before it
+// left the set, and those added since. If n is in a set already, this one or
+// another, it returns false and changes nothing. A slot that never was in this
+// set must be added.
+//
+// It costs O(slots between n and the one restored before it), if that one is
+// still there: little, where slots leave for a while one after another.
+func (s *Set[T]) Restore(n *Node[T]) bool {
+	if n.Link.Linked() {
+		return false
+	}
+	slots := s.home(n)
+	at := s.restored
+	if at == nil || !at.In(slots) {
+		at = slots.Front()
+	}
+	for at != nil && at.Value.added < n.added {
+		at = at.Next()
+	}
+	if at == nil {
+		at = slots.Back()
+	}
+	for at != nil && at.Value.added > n.added {
+		at = at.Prev()
+	}
+	s.restored = &n.Link
+	if at == nil {
+		return slots.PushFront(&n.Link)
+	}
+	return slots.InsertAfter(&n.Link, at)
+}
+
+// SetAside keeps n in the set without being taken, until it is removed. If it is
+// in no set it is added as the most recent. If it is aside already, or in another
+// set, it returns false and changes nothing.
+func (s *Set[T]) SetAside(n *Node[T]) bool {
+	if !s.within.Remove(&n.Link) && !s.beyond.Remove(&n.Link) {
+		if n.Link.Linked() {
+			return false
+		}
+		s.number(n)
+	}
+	return s.aside.PushBack(&n.Link)
+}
+
+// Aside returns the slot that was set aside first, or nil.
+func (s *Set[T]) Aside() *Node[T] {
+	if link := s.aside.Front(); link != nil {
+		return link.Value
+	}
+	return nil
+}
+
+// IsAside reports whether n was set aside.
+func (s *Set[T]) IsAside(n *Node[T]) bool { return n.Link.In(&s.aside) }
 
 // Peek returns the slot to lend next, or nil if none is idle.
 func (s *Set[T]) Peek() *Node[T] {
@@ -83,7 +148,7 @@ func (s *Set[T]) Take() *Node[T] {
 // Remove takes n out of the set. If n is not in this set, it returns false and
 // changes nothing.
 func (s *Set[T]) Remove(n *Node[T]) bool {
-	return s.within.Remove(&n.Link) || s.beyond.Remove(&n.Link)
+	return s.within.Remove(&n.Link) || s.beyond.Remove(&n.Link) || s.aside.Remove(&n.Link)
 }
 
 // Resize makes the slots with an Index of size or more those beyond. Who was
@@ -109,7 +174,7 @@ func (s *Set[T]) Resize(size int) {
 }
 
 // All returns the slots in the order in which Take would. The loop may remove
-// the slot it was just given, and change nothing else.
+// the slot it was just given or set it aside, and change nothing else.
 func (s *Set[T]) All() iter.Seq[*Node[T]] {
 	return func(yield func(*Node[T]) bool) {
 		for _, slots := range [...]*list.List[*Node[T]]{&s.within, &s.beyond} {
@@ -157,6 +222,9 @@ func (s *Set[T]) Check() error {
 	}
 	if err := s.check(&s.beyond); err != nil {
 		return fmt.Errorf("idle: in the list beyond: %w", err)
+	}
+	if err := s.aside.Check(); err != nil {
+		return fmt.Errorf("idle: in the list aside: %w", err)
 	}
 	return nil
 }

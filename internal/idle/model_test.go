@@ -12,6 +12,9 @@ import (
 // model is the set as a slice of indexes, the slot added first first.
 type model struct {
 	idle   []int
+	aside  []int
+	ages   []int // of the slots, when they were added last
+	clock  int
 	size   int
 	oldest bool
 }
@@ -42,17 +45,61 @@ type subject struct {
 }
 
 func newSubject(slots int, oldest bool) *subject {
-	s := &subject{set: set{Oldest: oldest}, model: model{oldest: oldest}}
+	s := &subject{set: set{Oldest: oldest}, model: model{oldest: oldest, ages: make([]int, slots)}}
 	for i := range slots {
 		s.nodes = append(s.nodes, &node{Index: i})
 	}
 	return s
 }
 
+func (m *model) has(index int) bool {
+	return slices.Contains(m.idle, index) || slices.Contains(m.aside, index)
+}
+
+func (m *model) number(index int) {
+	m.clock++
+	m.ages[index] = m.clock
+}
+
+func (s *subject) restore(index int) error {
+	want := !s.model.has(index)
+	if s.model.ages[index] == 0 {
+		return nil // it never was there
+	}
+	if want {
+		at := 0
+		for at < len(s.model.idle) && s.model.ages[s.model.idle[at]] < s.model.ages[index] {
+			at++
+		}
+		s.model.idle = slices.Insert(s.model.idle, at, index)
+	}
+	if got := s.set.Restore(s.nodes[index]); got != want {
+		return fmt.Errorf("Restore of slot %d returned %t", index, got)
+	}
+	return nil
+}
+
+func (s *subject) setAside(index int) error {
+	want := !slices.Contains(s.model.aside, index)
+	if want {
+		if at := slices.Index(s.model.idle, index); at >= 0 {
+			s.model.idle = slices.Delete(s.model.idle, at, at+1)
+		} else {
+			s.model.number(index)
+		}
+		s.model.aside = append(s.model.aside, index)
+	}
+	if got := s.set.SetAside(s.nodes[index]); got != want {
+		return fmt.Errorf("SetAside of slot %d returned %t", index, got)
+	}
+	return nil
+}
+
 func (s *subject) add(index int) error {
-	want := !slices.Contains(s.model.idle, index)
+	want := !s.model.has(index)
 	if want {
 		s.model.idle = append(s.model.idle, index)
+		s.model.number(index)
 	}
 	if got := s.set.Add(s.nodes[index]); got != want {
 		return fmt.Errorf("Add of slot %d returned %t", index, got)
@@ -61,11 +108,11 @@ func (s *subject) add(index int) error {
 }
 
 func (s *subject) remove(index int) error {
-	at := slices.Index(s.model.idle, index)
-	if at >= 0 {
-		s.model.idle = slices.Delete(s.model.idle, at, at+1)
-	}
-	if got := s.set.Remove(s.nodes[index]); got != (at >= 0) {
+	want := s.model.has(index)
+	is := func(i int) bool { return i == index }
+	s.model.idle = slices.DeleteFunc(s.model.idle, is)
+	s.model.aside = slices.DeleteFunc(s.model.aside, is)
+	if got := s.set.Remove(s.nodes[index]); got != want {
 		return fmt.Errorf("Remove of slot %d returned %t", index, got)
 	}
 	return nil
@@ -111,9 +158,14 @@ func (s *subject) compare() error {
 		return fmt.Errorf("order is %v, want %v", got, want)
 	}
 	for i, n := range s.nodes {
-		if s.set.Contains(n) != slices.Contains(s.model.idle, i) {
-			return fmt.Errorf("slot %d: Contains is %t", i, s.set.Contains(n))
+		if s.set.Contains(n) != s.model.has(i) || s.set.IsAside(n) != slices.Contains(s.model.aside, i) {
+			return fmt.Errorf("slot %d: Contains is %t, IsAside %t", i, s.set.Contains(n), s.set.IsAside(n))
 		}
+	}
+	switch first := s.set.Aside(); {
+	case first == nil && len(s.model.aside) == 0:
+	case first == nil || len(s.model.aside) == 0 || first != s.nodes[s.model.aside[0]]:
+		return fmt.Errorf("aside is %v, want the first of %v", first, s.model.aside)
 	}
 	return nil
 }
@@ -127,11 +179,16 @@ type operation struct {
 func (s *subject) operations() []operation {
 	ops := []operation{{"take", 0}}
 	for i := range s.nodes {
-		kind := "add"
-		if slices.Contains(s.model.idle, i) {
-			kind = "remove"
+		switch {
+		case slices.Contains(s.model.aside, i):
+			ops = append(ops, operation{"remove", i})
+		case slices.Contains(s.model.idle, i):
+			ops = append(ops, operation{"remove", i}, operation{"set aside", i})
+		case s.model.ages[i] > 0:
+			ops = append(ops, operation{"add", i}, operation{"restore", i})
+		default:
+			ops = append(ops, operation{"add", i})
 		}
-		ops = append(ops, operation{kind, i})
 	}
 	for size := range len(s.nodes) + 1 {
 		ops = append(ops, operation{"resize", size})
@@ -147,6 +204,10 @@ func (s *subject) apply(op operation) error {
 		return s.remove(op.number)
 	case "take":
 		return s.take()
+	case "restore":
+		return s.restore(op.number)
+	case "set aside":
+		return s.setAside(op.number)
 	}
 	return s.resize(op.number)
 }
@@ -156,7 +217,7 @@ func (s *subject) apply(op operation) error {
 func (s *subject) misuse() error {
 	for i := range s.nodes {
 		call := s.remove
-		if slices.Contains(s.model.idle, i) {
+		if s.model.has(i) {
 			call = s.add
 		}
 		if err := call(i); err != nil {
@@ -211,12 +272,14 @@ func TestTheSetActsAsASliceInTheOrderOfAge(t *testing.T) {
 		s := newSubject(slots, rapid.Bool().Draw(t, "oldest"))
 		slot := rapid.IntRange(0, slots-1)
 		t.Repeat(map[string]func(*rapid.T){
-			"Add":    func(t *rapid.T) { require.NoError(t, s.add(slot.Draw(t, "slot"))) },
-			"Remove": func(t *rapid.T) { require.NoError(t, s.remove(slot.Draw(t, "slot"))) },
-			"Take":   func(t *rapid.T) { require.NoError(t, s.take()) },
-			"Resize": func(t *rapid.T) { require.NoError(t, s.resize(rapid.IntRange(-1, slots+1).Draw(t, "size"))) },
-			"Oldest": func(t *rapid.T) { require.NoError(t, s.turn()) },
-			"":       func(t *rapid.T) { require.NoError(t, s.compare()) },
+			"Add":      func(t *rapid.T) { require.NoError(t, s.add(slot.Draw(t, "slot"))) },
+			"Remove":   func(t *rapid.T) { require.NoError(t, s.remove(slot.Draw(t, "slot"))) },
+			"Restore":  func(t *rapid.T) { require.NoError(t, s.restore(slot.Draw(t, "slot"))) },
+			"SetAside": func(t *rapid.T) { require.NoError(t, s.setAside(slot.Draw(t, "slot"))) },
+			"Take":     func(t *rapid.T) { require.NoError(t, s.take()) },
+			"Resize":   func(t *rapid.T) { require.NoError(t, s.resize(rapid.IntRange(-1, slots+1).Draw(t, "size"))) },
+			"Oldest":   func(t *rapid.T) { require.NoError(t, s.turn()) },
+			"":         func(t *rapid.T) { require.NoError(t, s.compare()) },
 		})
 	})
 }
