@@ -32,8 +32,8 @@ var Acts = []Act{OK, Fail, Panic, Goexit, Return, Hang, Ignore}
 
 // Script is how one worker behaves. The zero Script behaves well.
 type Script struct {
-	Start, Run, Reset, Stop                     Act
-	StartAfter, RunAfter, ResetAfter, StopAfter time.Duration // first waits so long, or until its context is done
+	Start, Run, Check, Reset, Stop                          Act
+	StartAfter, RunAfter, CheckAfter, ResetAfter, StopAfter time.Duration // first waits so long, or until its context is done
 }
 
 // Backend is where scripted workers live, and the script they follow. Make it
@@ -42,6 +42,10 @@ type Backend struct {
 	// Passive workers have no Run. NoReset and NoStop leave those hooks out.
 	// Set them before Spec.
 	Passive, NoReset, NoStop bool
+
+	// Checks gives them a Check. Set it before Spec, too. A pool whose workers
+	// have one grows suspicious of all when some crash.
+	Checks bool
 
 	t       testing.TB
 	release chan struct{}
@@ -67,6 +71,9 @@ func (b *Backend) Spec() pool.Spec[*Worker] {
 	spec := pool.Spec[*Worker]{Start: b.start, Run: (*Worker).run, Reset: (*Worker).reset, Stop: (*Worker).stop}
 	if b.Passive {
 		spec.Run = nil
+	}
+	if b.Checks {
+		spec.Check = (*Worker).check
 	}
 	if b.NoReset {
 		spec.Reset = nil

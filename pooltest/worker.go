@@ -28,7 +28,8 @@ type Worker struct {
 	uses    atomic.Int32
 	resets  atomic.Int32
 	stops   atomic.Int32
-	hooks   atomic.Int32 // of Reset and Stop running, which must never overlap
+	checks  atomic.Int32
+	hooks   atomic.Int32 // of Check, Reset and Stop running, which must never overlap
 }
 
 // String and GoString name the worker; they keep test libraries from printing
@@ -39,7 +40,8 @@ func (w *Worker) GoString() string { return w.String() }
 // Context returns the life of the worker, as Start was given it.
 func (w *Worker) Context() context.Context { return w.life }
 
-// Resets and Stops count the calls of those hooks, Uses those of Use.
+// Checks, Resets and Stops count the calls of those hooks, Uses those of Use.
+func (w *Worker) Checks() int { return int(w.checks.Load()) }
 func (w *Worker) Resets() int { return int(w.resets.Load()) }
 func (w *Worker) Stops() int  { return int(w.stops.Load()) }
 func (w *Worker) Uses() int   { return int(w.uses.Load()) }
@@ -97,6 +99,15 @@ func (w *Worker) reset(ctx context.Context) error {
 		w.backend.t.Errorf("pooltest: worker %d is reset while a client uses it", w.ID)
 	}
 	return w.backend.play(ctx, w.script.Reset, w.script.ResetAfter)
+}
+
+func (w *Worker) check(ctx context.Context) error {
+	defer w.alone("Check")()
+	w.checks.Add(1)
+	if w.Busy() {
+		w.backend.t.Errorf("pooltest: worker %d is checked while a client uses it", w.ID)
+	}
+	return w.backend.play(ctx, w.script.Check, w.script.CheckAfter)
 }
 
 func (w *Worker) stop(ctx context.Context) error {
