@@ -105,6 +105,7 @@ func checkinLease(c *core, s *slot) *leaseContext {
 		s.loan.served = nil
 		c.recycle(w)
 	}
+	c.foundWell(s.inc)
 	made := c.endLease(s, EndReturned, nil)
 	c.comeBack(s, true)
 	if c.state == StateCrashLoop {
@@ -229,10 +230,10 @@ func (c *core) revoke(s *slot, reason EndReason, err error) (unused bool) {
 // it goes, is cleaned, or serves the next.
 func (c *core) comeBack(s *slot, used bool) {
 	switch {
-	case !c.staying(s):
+	case !c.staying(s) || c.leaves(s.inc):
 		c.dismiss(s.inc, restart.Orderly, nil)
 	case used && c.hooks.reset != nil:
-		c.tend(s.inc)
+		c.tend(s.inc, hookReset)
 	default:
 		c.rest(s)
 	}
@@ -258,22 +259,22 @@ func (c *core) rest(s *slot) {
 		c.notWaiting(s)
 	}
 	if s.state == leased { // the hot path: as core.to, without the lists it needs not look at
-		if s.inc.served && c.reside(s) {
+		if s.inc.served && s.inc.marks&isSuspect == 0 && c.reside(s) {
 			return
 		}
 		c.counts[leased]--
 		c.counts[idling]++
 		s.state = idling
-		c.idle.Add(&s.place)
+		c.standBy(s)
 	} else {
 		c.to(s, idling)
 	}
 	s.idleSince = 0
-	if c.waiting() > 0 && c.serveWorker(s) {
+	if c.waiting() > 0 {
+		c.serveWorker(s)
 		c.recruit()
-		return
 	}
-	if c.surplus() > 0 && c.state != StateCrashLoop {
+	if s.state == idling && c.surplus() > 0 && c.state != StateCrashLoop {
 		c.linger(s, c.now())
 	}
 }

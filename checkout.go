@@ -70,6 +70,8 @@ func (c *core) take(ctx context.Context, done <-chan struct{}, terms *terms, que
 		l = c.lend(s, ctx, done, terms.Owner)
 	} else if queue && terms.pin == nil && c.live() > 0 && c.opts.MaxWaiting == math.MaxInt {
 		w = c.enqueue(done, terms)
+	} else if !queue {
+		c.checkAside()
 	}
 	c.midway = false
 	return l, w, nil
@@ -83,7 +85,7 @@ func (c *core) take(ctx context.Context, done <-chan struct{}, terms *terms, que
 func (c *core) takeFor(t *terms) *slot {
 	if s := c.place(t); s != nil {
 		c.recall(s)
-		if s.state != idling || t.pin != nil && s.inc != t.pin {
+		if s.state != idling || t.pin != nil && s.inc != t.pin || c.mistrusts(s) {
 			return nil
 		}
 		c.idle.Remove(&s.place)

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -82,6 +83,8 @@ type core struct {
 	supervision
 	lifecycle
 	watch
+	aging
+	health
 	totals
 
 	lent atomic.Uint64 // checkouts, counted only with TraceLeases; not guarded
@@ -149,8 +152,9 @@ func newCore(r *Registry, name string, h hooks, opts Options) *core {
 	c.goal = opts.Size
 	c.sync = !opts.AsyncStart
 	c.parked = true
-	c.free = opts.Order == OrderRecent && h.reset == nil && opts.TraceLeases == 0
+	c.free = opts.Order == OrderRecent && h.reset == nil && opts.TraceLeases == 0 && opts.MaxUses == math.MaxInt && opts.CheckEvery <= 0
 	c.sheds = newShedding(&opts)
+	c.aging, c.health = newAging(), newHealth()
 	c.residence.init()
 	c.residence.fit(c.goal)
 	c.idle.Oldest = opts.Order == OrderFIFO

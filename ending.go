@@ -39,6 +39,10 @@ func (c *core) finish(inc *incarnation, ending restart.Ending, err error) {
 		inc.befalls().err = err
 	}
 	inc.proven = inc.isProven(now)
+	c.strike(inc)
+	if ending == restart.Crashed {
+		c.noteCrash(now)
+	}
 	// The pool's ledger counts an end now, not when it has come to pass: what
 	// was live is not any more. What ends because the pool does says nothing of
 	// the worker.
@@ -86,7 +90,7 @@ func (c *core) advance(inc *incarnation) {
 		c.publishOf(EventWorkerStopped, inc, inc.told().stopErr, inc.age(c.now()))
 	}
 	if inc.detached {
-		c.zombies.Remove(&inc.fate.zombie)
+		c.zombies.Remove(&inc.fate.link)
 		c.alarm(c.now()) // there is room for another zombie
 		return
 	}
@@ -145,7 +149,7 @@ func (c *core) abandon(inc *incarnation) {
 		return
 	}
 	inc.detached = true
-	c.zombies.PushBack(&inc.befalls().zombie)
+	c.zombies.PushBack(&inc.befalls().link)
 	c.publishOf(EventZombie, inc, fmt.Errorf("pool: %v did not end", c.zombieOf(inc)), 0)
 	c.hit(hatch.Supervisor, hatch.Detach)
 	c.vacate(inc)

@@ -96,6 +96,7 @@ func (c *core) rebuild(now time.Time, cause error) {
 	c.permits, c.untried, c.ramp, c.probe, c.busyAlarm, c.growAt = 0, 0, false, nil, time.Time{}, time.Time{}
 	c.parked, c.interval, c.lingerAt = true, 0, time.Time{}
 	c.eager, c.hasty = false, false
+	c.aging, c.health = newAging(), newHealth()
 	if err := c.lines.check(); err != nil {
 		c.lastError = err // a bug; the waiters that can be reached are told, rather than lost
 		c.dismissWaiters(ErrUnavailable)
@@ -107,6 +108,7 @@ func (c *core) rebuild(now time.Time, cause error) {
 			if s.loan != nil {
 				c.revoke(s, EndRestarted, cause)
 			}
+			s.inc.unmark()
 			s.inc.nextWord() // no lease of an older epoch wins again (invariant 5)
 		}
 		s.unlink()

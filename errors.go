@@ -109,12 +109,12 @@ func (e *LeaseError) Error() string {
 
 func (e *LeaseError) Unwrap() error { return e.Err }
 
-// CrashError says how a worker crashed: Run or Reset returned an error (Err),
+// CrashError says how a worker crashed: Run, Check or Reset returned an error (Err),
 // panicked (Panic, Stack), called runtime.Goexit, or Run returned nil without
 // having been told to stop.
 type CrashError struct {
 	Slot  Slot
-	Hook  string // "run" or "reset"; in EventWorkerStopped "stop"
+	Hook  string // "run", "check" or "reset"; in EventWorkerStopped "stop"
 	Err   error  // what the hook returned, or the panic's value when that is an error
 	Panic any    // the panic's value
 	Stack []byte // of the panic
@@ -212,7 +212,7 @@ func (e *StopError) Error() string {
 // it was told to. It is detached from its slot and listed until it ends.
 type Zombie struct {
 	Slot  Slot      `json:"slot"`
-	Hook  string    `json:"hook"`  // what still runs: "start", "run", "reset" or "stop"
+	Hook  string    `json:"hook"`  // what still runs: "start", "run", "check", "reset" or "stop"
 	Since time.Time `json:"since"` // when it was told to end
 }
 

@@ -18,11 +18,12 @@ const (
 	noHook hook = iota
 	hookStart
 	hookRun
+	hookCheck
 	hookReset
 	hookStop
 )
 
-func (h hook) String() string { return [...]string{"", "start", "run", "reset", "stop"}[h] }
+func (h hook) String() string { return [...]string{"", "start", "run", "check", "reset", "stop"}[h] }
 
 // incarnation is one worker of a slot, from the moment its start is decided
 // until everything of it has ended. Its record is the truth from which a new
@@ -49,6 +50,7 @@ type incarnation struct {
 	attempt  uint32  // see Slot
 	epoch    uint32  // in which it was launched
 	hook     hook    // what runs now, beside Run
+	marks    marks
 	ending   restart.Ending
 	stripe   uint8 // where it is resident
 	binding  bool  // recalled while a client was about to bind its lease
@@ -68,12 +70,13 @@ type incarnation struct {
 
 // fate is what does not befall every worker.
 type fate struct {
-	cancelHook context.CancelFunc // of Reset, while it runs
-	err        error              // why it ended, where there is an error to tell
-	stopErr    error              // what Stop said
-	ends       []leaseEnd         // of leases that were not plainly checked in, newest last
-	room       [1]leaseEnd        // most have no more
-	zombie     list.Node[*incarnation]
+	cancelHook context.CancelFunc      // of Reset or Check, while it runs
+	well       instant                 // when it was known to be; kept where CheckEvery is on
+	err        error                   // why it ended, where there is an error to tell
+	stopErr    error                   // what Stop said
+	ends       []leaseEnd              // of leases that were not plainly checked in, newest last
+	room       [1]leaseEnd             // most have no more
+	link       list.Node[*incarnation] // in the list of zombies, or that of checks
 }
 
 // told returns the fate to read, which is empty for most.
@@ -87,7 +90,7 @@ func (inc *incarnation) told() *fate {
 // befalls returns the fate to write to.
 func (inc *incarnation) befalls() *fate {
 	if inc.fate == nil {
-		inc.fate = &fate{zombie: list.Node[*incarnation]{Value: inc}}
+		inc.fate = &fate{link: list.Node[*incarnation]{Value: inc}}
 		inc.fate.ends = inc.fate.room[:0]
 	}
 	return inc.fate

@@ -103,6 +103,7 @@ func (c *core) check() error {
 			fail("invariant 8: slot %d is idle while %d wait for it", s.index(), c.beside[s].Len())
 		}
 	}
+	c.checkCare(fail)
 	if c.open != (c.state.serves() && !c.poisoned) {
 		fail("open is %t in state %s", c.open, c.state)
 	}
@@ -112,4 +113,42 @@ func (c *core) check() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// checkCare reports what does not hold of the books of aging and health.
+func (c *core) checkCare(fail func(string, ...any)) {
+	outdated, vetting, checks := 0, 0, 0
+	for i, s := range c.slots {
+		inc := s.inc
+		if inc == nil {
+			continue
+		}
+		if aside := s.state == idling && inc.marks&isSuspect != 0; c.idle.IsAside(&s.place) != aside {
+			fail("slot %d is %s, its worker's marks are %b, aside: %t", i, s.state, inc.marks, !aside)
+		}
+		if inc.marks&isOutdated != 0 {
+			outdated++
+		}
+		if s.state == tending && inc.hook == hookCheck {
+			if inc.marks&isAwaited != 0 {
+				vetting++
+			} else {
+				checks++
+			}
+		}
+		if inc.over && inc.marks&(isListed|isScheduled|isOutdated|isAwaited) != 0 {
+			fail("slot %d: the worker is over, its marks are %b", i, inc.marks)
+		}
+	}
+	if outdated != c.outdated || vetting != c.vetting || checks != c.checks.Len() {
+		fail("%d outdated, %d vetted, %d checked, counted were %d, %d, %d", outdated, vetting, checks, c.outdated, c.vetting, c.checks.Len())
+	}
+	if c.open && c.idle.Aside() != nil && c.vetting < c.queue.Len() {
+		fail("invariant 8: %d wait, %d are checked for them, and more could be", c.queue.Len(), c.vetting)
+	}
+	for _, err := range []error{c.retirements.Check(), c.checkups.Check(), c.checks.Check()} {
+		if err != nil {
+			fail("%w", err)
+		}
+	}
 }

@@ -18,7 +18,7 @@ type Stats struct {
 	Overflow   int `json:"overflow"` // workers beyond Size
 	Idle       int `json:"idle"`
 	Leased     int `json:"leased"`
-	Tending    int `json:"tending"` // Reset runs
+	Tending    int `json:"tending"` // Reset or Check runs
 	Starting   int `json:"starting"`
 	Stopping   int `json:"stopping"`
 	BackingOff int `json:"backing_off"` // slots that wait for their next start
@@ -32,7 +32,7 @@ type Stats struct {
 	Checkouts uint64 `json:"checkouts"` // leases, ever
 	Waited    uint64 `json:"waited"`    // clients that had to queue, served or not
 	Shed      uint64 `json:"shed"`      // checkouts refused with ErrOverloaded or ErrUnavailable
-	Crashes   uint64 `json:"crashes"`   // of workers, Reset included
+	Crashes   uint64 `json:"crashes"`   // of workers, Reset and Check included
 	Restarts  uint64 `json:"restarts"`  // workers that came up, but for the first of each slot; normal where they come and go
 
 	Unstable  bool  `json:"unstable"`             // more ends nobody asked for than MaxRestarts in RestartWindow
@@ -67,6 +67,7 @@ type SlotInfo struct {
 	Incarnation uint64        `json:"incarnation"`          // of the worker there, or of the last start
 	Uses        uint64        `json:"uses"`                 // leases of this incarnation
 	Age         time.Duration `json:"age"`                  // of this incarnation, since Start returned
+	Old         bool          `json:"old"`                  // it is replaced when it is not leased and the pool can spare it
 	Failures    int           `json:"failures"`             // in a row
 	RetryIn     time.Duration `json:"retry_in"`             // while backing off
 	LastError   error         `json:"last_error,omitempty"` // of this slot; success does not clear it
@@ -168,6 +169,7 @@ func (c *core) inspect() (info PoolInfo) {
 		case StateRestarting:
 			info.RetryIn = max(0, c.restartAt.Sub(now))
 		}
+		c.markOld(now)
 		for _, s := range c.slots {
 			shown := s.inspect(now)
 			if s.loan != nil && s.loan.trace != nil {
@@ -210,6 +212,7 @@ func (s *slot) inspect(now time.Time) SlotInfo {
 	if inc := s.inc; inc != nil {
 		info.Uses = inc.uses
 		info.Age = inc.age(now)
+		info.Old = inc.marks&isOld != 0 || s.core.isSpent(inc)
 	}
 	if loan := s.loan; loan != nil {
 		if w := s.inc.word.Load(); !loan.seen.lease.Same(w) {

@@ -82,6 +82,10 @@ func (w *world) try(t *rapid.T) {
 		require.ErrorIs(t, c.err, pool.ErrFull)
 		return
 	}
+	if w.b.Checks && c.err != nil { // the worker had to be checked first
+		synctest.Wait()
+		c.lease, c.err = w.p.TryCheckout(c.ctx)
+	}
 	require.NoError(t, c.err)
 	c.done.Store(true)
 	c.lease.Worker().Use(func() {})

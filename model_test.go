@@ -190,6 +190,7 @@ func newWorld(t *rapid.T) *world {
 	w.b.Passive = rapid.Bool().Draw(t, "passive")
 	w.b.NoReset = rapid.Bool().Draw(t, "no reset")
 	w.b.NoStop = rapid.Bool().Draw(t, "no stop")
+	w.b.Checks = rapid.Bool().Draw(t, "checks")
 	w.size = rapid.IntRange(0, 3).Draw(t, "size")
 	w.opts = pool.Options{
 		Size:           w.size,
@@ -202,6 +203,9 @@ func newWorld(t *rapid.T) *world {
 		StartTimeout:   -1,
 		MaxRestarts:    -1,
 		Backoff:        rapid.SampledFrom([]pool.Backoff{{Min: -1}, {Min: backoff, Max: backoff}}).Draw(t, "backoff"),
+	}
+	if w.b.Checks {
+		w.opts.CheckEvery = rapid.SampledFrom([]time.Duration{-1, linger / 3}).Draw(t, "check every")
 	}
 	spec := w.b.Spec()
 	spec.Start = w.gate.before(spec.Start)

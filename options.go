@@ -91,6 +91,36 @@ type Options struct {
 	// or negative: off.
 	TraceLeases int `json:"trace_leases,omitempty" yaml:"trace_leases,omitempty"`
 
+	// MaxLifetime is the age at which a worker is replaced, counted from the
+	// return of its Start. Each has its own, fixed at birth, between nine tenths
+	// of it and all of it, spread evenly, so that workers that started together
+	// do not end together. No lease is cut short: an idle worker goes at that
+	// moment, a leased one when it comes back. So that a pool never lacks many,
+	// no more than a twentieth of Size, and at least one, are being replaced for
+	// their age at once; the others serve on until there is room. Workers are
+	// not replaced for their age unless the pool is StateReady or StateDegraded.
+	// 0 or negative: no limit.
+	MaxLifetime time.Duration `json:"max_lifetime,omitempty" yaml:"max_lifetime,omitempty"`
+
+	// MaxUses is how many leases a worker serves; then it is replaced. Exact, in
+	// every state and whatever the number of clients: none is ever lent more
+	// often, and so nothing bounds how many are replaced at once. A transferred
+	// lease counts once, and one never delivered not at all. Where it is on,
+	// Checkout and Checkin take a lock, for a short critical section each. 0 or
+	// negative: no limit.
+	MaxUses int `json:"max_uses,omitempty" yaml:"max_uses,omitempty"`
+
+	// CheckEvery is how long an idle worker is taken to be well, since its start,
+	// the last lease that was checked in, or the last Spec.Check that it passed.
+	// Then it is checked, in the order in which they are due, at most a tenth of
+	// Size and at least one at once, and no check begins while clients wait. A
+	// check that runs when a client comes to wait is called off, and the worker
+	// lent as it is. A worker for which there was no time until then is checked
+	// before it is lent, and the client waits for that. It needs Spec.Check.
+	// Where it is on, Checkout and Checkin take a lock, for a short critical
+	// section each, and read the clock. 0 or negative: off.
+	CheckEvery time.Duration `json:"check_every,omitempty" yaml:"check_every,omitempty"`
+
 	// MaxStarting is how many workers may be starting at the same time, so that
 	// a pool does not overrun its backend. 0: GOMAXPROCS, but at least 4 and at
 	// most 16. Negative: as many as are wanted.
@@ -101,8 +131,8 @@ type Options struct {
 	StartTimeout time.Duration `json:"start_timeout,omitempty" yaml:"start_timeout,omitempty"`
 
 	// CheckTimeout bounds the hooks that look after a worker between its
-	// clients: Spec.Reset. Its context is cancelled then, and the worker is
-	// replaced. 0: 5s. Negative: no limit.
+	// clients: Spec.Reset and Spec.Check. Their context is cancelled then, and
+	// the worker is replaced. 0: 5s. Negative: no limit.
 	CheckTimeout time.Duration `json:"check_timeout,omitempty" yaml:"check_timeout,omitempty"`
 
 	// StopTimeout bounds the end of a worker: its Spec.Stop and the return of

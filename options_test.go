@@ -110,7 +110,7 @@ func TestNoDurationMayExceedAHundredYears(t *testing.T) {
 			names = append(names, name)
 		}
 	})
-	require.Len(t, names, 13)
+	require.Len(t, names, 15)
 	for _, long := range names {
 		options := pool.Options{Size: 1}
 		leaves(&options, func(name string, value reflect.Value) {
@@ -190,11 +190,12 @@ func TestANegativeValueIsOffUnlessItsFieldSaysOtherwise(t *testing.T) {
 
 	core := options.WithDefaults()
 	assert.Zero(t, core.MaxOverflow)
-	for _, count := range []int{core.MaxWaiting, core.MaxStarting, core.MaxPoolRestarts} {
+	for _, count := range []int{core.MaxWaiting, core.MaxUses, core.MaxStarting, core.MaxPoolRestarts} {
 		assert.Equal(t, math.MaxInt, count)
 	}
 	for _, off := range []time.Duration{
 		core.OverflowLinger, core.MaxWait, core.QueueTarget, core.ReclaimGrace, core.WarnHold, core.MaxHold,
+		core.MaxLifetime, core.CheckEvery,
 		core.StartTimeout, core.CheckTimeout, core.Backoff.Min,
 	} {
 		assert.Negative(t, off)
@@ -224,6 +225,9 @@ func TestTheDefaultsGivenAreTheDefaultsStated(t *testing.T) {
 		"WarnHold":        {"0 or negative: off.", time.Duration(0)},
 		"MaxHold":         {"0 or negative: off.", time.Duration(0)},
 		"TraceLeases":     {"0 or negative: off.", 0},
+		"MaxLifetime":     {"0 or negative: no limit.", time.Duration(0)},
+		"MaxUses":         {"0 or negative: no limit.", math.MaxInt},
+		"CheckEvery":      {"0 or negative: off.", time.Duration(0)},
 		"MaxStarting":     {"0: GOMAXPROCS, but at least 4 and at most 16.", starting},
 		"StartTimeout":    {"0: 30s.", 30 * time.Second},
 		"CheckTimeout":    {"0: 5s.", 5 * time.Second},
@@ -275,6 +279,7 @@ func TestWhatIsSetIsNoDefault(t *testing.T) {
 		Reclaim: pool.ReclaimReuse, ReclaimGrace: 7, WarnHold: 8, MaxHold: 9, TraceLeases: 19, MaxStarting: 10, StartTimeout: 11,
 		CheckTimeout: 12, StopTimeout: 13, MaxRestarts: 14, RestartWindow: 15, Backoff: pool.Backoff{Min: 16, Max: 17},
 		MaxPoolRestarts: 18, QueueTarget: 19, QueueInterval: 20,
+		MaxLifetime: 21, MaxUses: 22, CheckEvery: 23,
 	}
 	leaves(&set, func(name string, value reflect.Value) { assert.False(t, value.IsZero(), name) })
 	assert.Equal(t, set, set.WithDefaults())
@@ -402,7 +407,7 @@ func TestEveryDurationIsAStringInJSON(t *testing.T) {
 	require.NoError(t, err)
 	assert.JSONEq(t, `{
 		"queue_target": "1m30s", "queue_interval": "1m30s", "overflow_linger": "1m30s", "max_wait": "1m30s", "reclaim_grace": "1m30s", "warn_hold": "1m30s", "max_hold": "1m30s",
-		"start_timeout": "1m30s", "check_timeout": "1m30s", "stop_timeout": "1m30s", "restart_window": "1m30s",
+		"max_lifetime": "1m30s", "check_every": "1m30s", "start_timeout": "1m30s", "check_timeout": "1m30s", "stop_timeout": "1m30s", "restart_window": "1m30s",
 		"backoff": {"min": "1m30s", "max": "1m30s"}
 	}`, string(text))
 

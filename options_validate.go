@@ -62,6 +62,8 @@ func (o Options) Validate() error {
 		{"ReclaimGrace", o.ReclaimGrace},
 		{"WarnHold", o.WarnHold},
 		{"MaxHold", o.MaxHold},
+		{"MaxLifetime", o.MaxLifetime},
+		{"CheckEvery", o.CheckEvery},
 		{"StartTimeout", o.StartTimeout},
 		{"CheckTimeout", o.CheckTimeout},
 		{"StopTimeout", o.StopTimeout},
@@ -97,6 +99,7 @@ func (o Options) withDefaults() Options {
 	o.Reclaim = cmp.Or(o.Reclaim, ReclaimReplace)
 	o.ReclaimGrace = cmp.Or(o.ReclaimGrace, time.Second)
 	o.TraceLeases = max(o.TraceLeases, 0)
+	o.MaxUses = limit(o.MaxUses)
 	o.MaxStarting = limit(cmp.Or(o.MaxStarting, min(max(runtime.GOMAXPROCS(0), 4), 16)))
 	o.StartTimeout = cmp.Or(o.StartTimeout, 30*time.Second)
 	o.CheckTimeout = cmp.Or(o.CheckTimeout, 5*time.Second)
@@ -110,7 +113,7 @@ func (o Options) withDefaults() Options {
 // shown is o as a person would write it: a count without limit is negative.
 // Start takes it for what it is.
 func (o Options) shown() Options {
-	for _, n := range []*int{&o.MaxWaiting, &o.MaxStarting, &o.MaxPoolRestarts} {
+	for _, n := range []*int{&o.MaxWaiting, &o.MaxUses, &o.MaxStarting, &o.MaxPoolRestarts} {
 		if *n == math.MaxInt {
 			*n = -1
 		}

@@ -57,6 +57,8 @@ func (c *core) call(inc *incarnation, h hook, ctx context.Context) (err error) {
 		inc.worker, err = c.hooks.start(ctx)
 	case hookRun:
 		err = c.hooks.run(inc.worker, ctx)
+	case hookCheck:
+		err = answer(ctx, c.hooks.check(inc.worker, ctx))
 	case hookReset:
 		err = c.hooks.reset(inc.worker, ctx)
 	case hookStop:
@@ -102,8 +104,8 @@ func (c *core) report(inc *incarnation, h hook, o *outcome) (run bool) {
 			run = c.started(inc, o) && c.hooks.run != nil
 		case hookRun:
 			c.ran(inc, o)
-		case hookReset:
-			c.tended(inc, o)
+		case hookCheck, hookReset:
+			c.tended(inc, h, o)
 		case hookStop:
 			c.stoppedBy(inc, o)
 		}

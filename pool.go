@@ -41,6 +41,22 @@ type Control interface {
 	// context's error.
 	Resize(ctx context.Context, size int) error
 
+	// Recycle replaces every worker by a new one, in a rolling way: no lease is
+	// cut short, and no more than a twentieth of Size, at least one, are being
+	// replaced at once. Idle workers go first, leased ones when they come back,
+	// and one that is still starting when it has started. If the new workers do
+	// not come up, the others serve on: all but that twentieth. Only a pool of
+	// one worker has none for as long as its replacement takes to start. Recycle
+	// waits until those that were there are gone, in StateStarting and StateCrashLoop until the pool
+	// runs again before that, or until ctx is done; the goal stands either way,
+	// and a second Recycle sets a new one. The last replacement may still be
+	// starting then. While the pool restarts there is
+	// nothing to replace, and Recycle waits for that. A caller that holds a lease
+	// itself waits for it until ctx is done. It returns ErrStopped, ErrUnavailable
+	// or the context's error. It costs a critical section that is proportional to
+	// the number of workers, and a short one for each.
+	Recycle(ctx context.Context) error
+
 	// Restart replaces everything but the name, the handle and the waiters: the
 	// pool drains until ctx is done, the leases left are revoked, the workers
 	// are stopped, and new ones start. It is the way out of StateFailed. It
@@ -87,7 +103,9 @@ func (p *Pool[W]) Checkout(ctx context.Context) (Lease[W], error) {
 // returns a [*CheckoutError] that wraps ErrFull, at once. It never starts a
 // worker and never passes a client that waits. Its other errors are those of
 // Checkout. It is linearizable: when it says
-// ErrFull there was a moment during the call when no worker was free.
+// ErrFull there was a moment during the call when no worker was free. A worker
+// that must be checked before it is lent is not free (see Options.CheckEvery);
+// TryCheckout has the check begin.
 func (p *Pool[W]) TryCheckout(ctx context.Context) (Lease[W], error) {
 	l, err := p.core.tryCheckout(ctx, &p.terms)
 	return Lease[W]{l}, err
@@ -132,6 +150,14 @@ func (p *Pool[W]) Resize(ctx context.Context, size int) error {
 		return errNilContext
 	}
 	return p.core.resize(ctx, size)
+}
+
+// Recycle implements [Control].
+func (p *Pool[W]) Recycle(ctx context.Context) error {
+	if ctx == nil {
+		return errNilContext
+	}
+	return p.core.renew(ctx)
 }
 
 // Restart implements [Control].

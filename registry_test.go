@@ -130,6 +130,7 @@ func TestANilContextIsAnErrorOfEveryCallOfAPool(t *testing.T) {
 			"Transfer":    func() error { _, err := lease.Transfer(ctx); return err },
 			"WaitReady":   func() error { return p.WaitReady(ctx, 2) },
 			"Resize":      func() error { return p.Resize(ctx, 1) },
+			"Recycle":     func() error { return p.Recycle(ctx) },
 			"Restart":     func() error { return p.Restart(ctx) },
 			"Stop":        func() error { return p.Stop(ctx) },
 		} {

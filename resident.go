@@ -172,8 +172,9 @@ func (c *core) settle() {
 // takeIdle takes the idle slot to lend next. If there is none, nobody is
 // resident either, so that none comes back as long as the lock is held.
 func (c *core) takeIdle() *slot {
-	if n := c.idle.Take(); n != nil {
-		return n.Value
+	if s := c.nextIdle(); s != nil {
+		c.idle.Remove(&s.place)
+		return s
 	}
 	if c.counts[resident] == 0 {
 		return nil
@@ -184,15 +185,17 @@ func (c *core) takeIdle() *slot {
 			continue
 		}
 		c.recall(inc.slot)
-		if n := c.idle.Take(); n != nil {
-			return n.Value
+		if s := c.nextIdle(); s != nil {
+			c.idle.Remove(&s.place)
+			return s
 		}
 	}
 	c.settle()
-	if n := c.idle.Take(); n != nil {
-		return n.Value
+	s := c.nextIdle()
+	if s != nil {
+		c.idle.Remove(&s.place)
 	}
-	return nil
+	return s
 }
 
 // glance looks at a resident worker without recalling it, and reports whether

@@ -5,8 +5,8 @@ package pool
 // (invariant 8).
 func (c *core) serve() {
 	for c.queue.Len() > 0 {
-		n := c.idle.Peek()
-		if n == nil || !c.serveWorker(n.Value) {
+		s := c.nextIdle()
+		if s == nil || !c.serveWorker(s) {
 			break
 		}
 	}
@@ -21,7 +21,7 @@ func (c *core) serve() {
 // serveWorker gives an idle worker to the waiter whose turn it is, and reports
 // whether there was one (invariant 9).
 func (c *core) serveWorker(s *slot) bool {
-	if !c.open {
+	if !c.open || c.mistrusts(s) {
 		return false
 	}
 	w := c.next(s)
@@ -54,8 +54,10 @@ func (c *core) next(s *slot) *waiter {
 	}
 }
 
-// recruit wakes the worker supervisor if a worker should be started.
+// recruit has workers checked that those who wait could have then, and wakes the
+// worker supervisor if a worker should be started.
 func (c *core) recruit() {
+	c.summon()
 	if c.growAt.IsZero() && c.counts[vacant]+c.counts[backingOff] > 0 && c.wanted(c.queue.Len()) > 0 {
 		c.stirred = true
 	}

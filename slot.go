@@ -197,13 +197,14 @@ func (c *core) to(s *slot, state slotState) {
 	case vacant, backingOff:
 		c.getUp(s)
 	}
+	lost := s.state == tending && state == stopping
 	wasLive := s.state.live()
 	c.counts[s.state]--
 	c.counts[state]++
 	s.state = state
 	switch state {
 	case idling:
-		c.idle.Add(&s.place)
+		c.standBy(s)
 	case starting, tending, stopping:
 		c.busy.PushBack(&s.place.Link)
 	case vacant, backingOff:
@@ -216,6 +217,9 @@ func (c *core) to(s *slot, state slotState) {
 	}
 	if wasLive != state.live() || state == vacant {
 		c.notify()
+	}
+	if lost {
+		c.summon() // whoever waited for its check waits for another's
 	}
 }
 

@@ -31,8 +31,23 @@ type Spec[W any] struct {
 	// (an OS process). When it returns, panics or calls runtime.Goexit without
 	// having been told to stop, the worker has crashed; what it returns after
 	// that is ignored. Nil: the worker is passive. It costs no goroutine, but
-	// nobody sees it die: it is replaced when a client retires it or Reset fails.
+	// nobody sees it die: it is replaced when a client retires it, or Reset or
+	// Check fails.
 	Run func(worker W, ctx context.Context) error
+
+	// Check finds out whether an idle worker is well, bounded by
+	// Options.CheckTimeout; see Options.CheckEvery. An error, a panic or a
+	// timeout is the crash of the worker. Its context is cancelled as well when
+	// a client comes that needs the worker: what Check returns then, if it is
+	// nil or that context's error, is no answer.
+	//
+	// A pool that has Check grows suspicious when more than a tenth of Size
+	// workers, and more than one, crash within a second (a client that retires
+	// one with an error says the same): then every worker is checked before it
+	// is lent again, unless a client has checked it in since. The client waits
+	// for the check, in its place; if it fails, for the next worker. TryCheckout
+	// has the check begin, and says ErrFull.
+	Check func(worker W, ctx context.Context) error
 
 	// Reset cleans a worker between two clients, bounded by
 	// Options.CheckTimeout. The client that checked it in does not wait for it.
@@ -78,10 +93,11 @@ func SlotFrom(ctx context.Context) (Slot, bool) {
 }
 
 // hooks is a Spec without its type parameter: the core of the pool does not
-// know W. run, reset and stop are nil where the Spec's are.
+// know W. Those but start are nil where the Spec's are.
 type hooks struct {
 	start func(ctx context.Context) (any, error)
 	run   func(worker any, ctx context.Context) error
+	check func(worker any, ctx context.Context) error
 	reset func(worker any, ctx context.Context) error
 	stop  func(worker any, ctx context.Context) error
 }
@@ -90,6 +106,7 @@ func (s Spec[W]) hooks() hooks {
 	return hooks{
 		start: func(ctx context.Context) (any, error) { return s.Start(ctx) },
 		run:   untyped(s.Run),
+		check: untyped(s.Check),
 		reset: untyped(s.Reset),
 		stop:  untyped(s.Stop),
 	}

@@ -117,6 +117,9 @@ func validate[W any](ctx context.Context, reg *Registry, name string, spec Spec[
 	if err := opts.Validate(); err != nil {
 		errs = append(errs, err)
 	}
+	if opts.CheckEvery > 0 && spec.Check == nil {
+		errs = append(errs, &OptionError{Field: "CheckEvery", Value: opts.CheckEvery, Reason: "must not be set without Spec.Check"})
+	}
 	return errors.Join(errs...)
 }
 

@@ -52,7 +52,7 @@ const (
 	SlotStarting   SlotState = "starting"    // Start runs
 	SlotIdle       SlotState = "idle"        // ready to be lent
 	SlotLeased     SlotState = "leased"      // a client has it
-	SlotTending    SlotState = "tending"     // Reset runs
+	SlotTending    SlotState = "tending"     // Reset or Check runs
 	SlotStopping   SlotState = "stopping"    // its worker is being stopped
 	SlotBackingOff SlotState = "backing off" // a worker is wanted and waits for its next start
 )

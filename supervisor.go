@@ -43,7 +43,7 @@ func (c *core) takeTurn(now time.Time) {
 // no earlier than the supervisor knows.
 func (c *core) isQuiet() bool {
 	return c.reserved == 0 && c.down[0].Len()+c.down[1].Len() == 0 && c.state == stateRunning && c.ledger.Calm() &&
-		c.shownState() == c.shown && c.isTimely(c.busyAlarm)
+		c.shownState() == c.shown && c.isTimely(c.busyAlarm) && c.isTimely(c.nextRetirement()) && c.isTimely(c.nextCheckup())
 }
 
 // isTimely reports that the supervisor takes a turn by then without being woken.
@@ -60,6 +60,8 @@ func (c *core) supervise(now time.Time) (next time.Time) {
 	if c.open {
 		c.rehome()
 		next = c.judge(now)
+		next = earliest(next, c.retireOld(now))
+		next = earliest(next, c.checkIdle(now))
 		next = earliest(next, c.startWorkers(now))
 		next = earliest(next, c.show(now))
 	}
@@ -85,7 +87,7 @@ func (c *core) checkDeadlines(now time.Time) {
 			inc.cancel(err)
 			c.startFailed(inc, &StartError{Slot: inc.id(), Err: err}, now)
 		case s.state == tending:
-			c.crash(inc, &CrashError{Slot: inc.id(), Hook: hookReset.String(), Err: overtime("CheckTimeout", c.opts.CheckTimeout)})
+			c.crash(inc, &CrashError{Slot: inc.id(), Hook: inc.hook.String(), Err: overtime("CheckTimeout", c.opts.CheckTimeout)})
 		}
 	}
 }
@@ -138,7 +140,7 @@ func (c *core) wanted(waiting int) int {
 	}
 	base, room := c.openings()
 	due := max(0, base-c.counts[backingOff])
-	return due + max(0, min(waiting-c.permits-due, room))
+	return due + max(0, min(waiting-c.coming()-due, room))
 }
 
 // openings counts the slots wanted for the goal, and those that may be started
@@ -203,7 +205,7 @@ func (c *core) startExtra(now time.Time, base, extra, permits int) (next time.Ti
 			}
 			c.relabel(s, vacant) // not wanted for the goal
 			switch {
-			case extra <= 0 || c.queue.Len() <= c.permits:
+			case extra <= 0 || c.queue.Len() <= c.coming():
 			case now.Before(s.before().notBefore):
 				next = earliest(next, s.before().notBefore)
 			case c.permits >= permits:

@@ -154,7 +154,7 @@ func (c *core) admit(ctx context.Context, done <-chan struct{}, terms *terms, no
 // less important makes room. Waiters for whom a worker is on its way do not count.
 func (c *core) hasRoom(t *terms, now time.Time) bool {
 	most, waiting := c.opts.MaxWaiting, c.waiting()+1
-	if t.pin != nil || waiting <= most || waiting-c.permits-min(c.wanted(c.queue.Len()+1), c.dueSlots(now)) <= most {
+	if t.pin != nil || waiting <= most || waiting-c.coming()-min(c.wanted(c.queue.Len()+1), c.dueSlots(now)) <= most {
 		return true
 	}
 	last := c.lastBelow(t.Priority.class())

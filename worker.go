@@ -107,6 +107,8 @@ func (c *core) started(inc *incarnation, o *outcome) bool {
 		c.restarts++
 	}
 	c.to(s, tending) // live, and not yet to be lent
+	c.setLifetime(inc)
+	c.foundWell(inc)
 	c.publishOf(EventWorkerStarted, inc, nil, elapsed)
 	c.bringHome(s)
 	c.comeBack(s, false)
@@ -163,9 +165,10 @@ func (c *core) returnPermit(inc *incarnation) {
 	}
 }
 
-// tend runs Reset on a goroutine of the pool. The worker is live, and not idle.
-func (c *core) tend(inc *incarnation) {
-	inc.hook = hookReset
+// tend runs Reset or Check on a goroutine of the pool. The worker is live, and
+// not idle.
+func (c *core) tend(inc *incarnation, h hook) {
+	inc.hook = h
 	deadline := after(c.now(), c.opts.CheckTimeout)
 	inc.deadline = c.instant(deadline)
 	c.to(inc.slot, tending)
@@ -179,21 +182,23 @@ func (c *core) tend(inc *incarnation) {
 	}
 	go func() {
 		c.label(inc)
-		c.perform(inc, hookReset, ctx)
+		c.perform(inc, h, ctx)
 	}()
 }
 
-// tended records the end of a Reset.
-func (c *core) tended(inc *incarnation, o *outcome) {
+// tended records the end of a Reset or Check.
+func (c *core) tended(inc *incarnation, h hook, o *outcome) {
 	inc.hook = noHook
 	inc.fate.cancelHook()
 	inc.fate.cancelHook = nil
 	switch {
-	case inc.over: // crashed or told to end meanwhile: what Reset says does not matter
+	case inc.over: // crashed or told to end meanwhile: what the hook says does not matter
 		c.advance(inc)
 	case o != nil:
-		c.crash(inc, o.of(inc, hookReset))
+		c.crash(inc, o.of(inc, h))
 		c.advance(inc)
+	case h == hookCheck:
+		c.checked(inc)
 	default:
 		c.comeBack(inc.slot, false)
 	}

@@ -1,0 +1,71 @@
+package pool_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pooltender/pool"
+	"github.com/pooltender/pool/pooltest"
+)
+
+// Under real scheduling everything at once: workers that live for milliseconds and
+// serve a few clients, checks all the time, crashes in bursts, Recycle and Resize.
+// Worker.Use and the hooks of the backend see who overlaps.
+func TestWorkersThatAgeAndAreCheckedAreStillLentOneByOne(t *testing.T) {
+	t.Parallel()
+	const clients, rounds, uses = 8, 300, 20
+	for name, opts := range map[string]pool.Options{
+		"without the lock": {MaxLifetime: 5 * time.Millisecond},
+		"under the lock":   {MaxLifetime: 5 * time.Millisecond, MaxUses: uses, CheckEvery: 100 * time.Microsecond},
+		"with overflow":    {MaxUses: uses, CheckEvery: time.Millisecond, MaxOverflow: 2, OverflowLinger: time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := pooltest.NewBackend(t)
+			b.Checks, b.NoReset = true, true
+			opts.Size, opts.MaxRestarts, opts.Backoff = 4, -1, pool.Backoff{Min: -1}
+			p := pooltest.Start(t, b.Spec(), opts)
+			var all sync.WaitGroup
+			for client := range clients {
+				all.Go(func() {
+					for round := range rounds {
+						lease, err := p.Checkout(context.Background())
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						lease.Worker().Use(func() { lease.Worker().Note++ })
+						switch {
+						case round%50 == 49:
+							lease.Retire(pooltest.ErrScripted)
+						case round%64 == 63:
+							pooltest.KillWorker(p, client%opts.Size)
+						}
+						lease.Checkin()
+						if lease, err := p.TryCheckout(context.Background()); err == nil {
+							lease.Checkin()
+						}
+						if round%100 == 99 {
+							_ = p.Recycle(canceled())
+							_ = p.Resize(canceled(), 3+round%2)
+						}
+						if round%25 == 0 {
+							pooltest.Check(t, p)
+						}
+					}
+				})
+			}
+			all.Wait()
+			if opts.MaxUses > 0 {
+				for _, w := range b.Workers() {
+					require.LessOrEqual(t, w.Uses(), uses)
+				}
+			}
+			require.NoError(t, p.Recycle(t.Context()))
+		})
+	}
+}
