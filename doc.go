@@ -39,6 +39,10 @@
 // has [Options].ReclaimGrace to check in properly; then it is presumed gone and
 // its worker is taken away. [Terms].MaxWait bounds only the wait.
 //
+// For a batch there are [Map] and [ForEach]: an iterator in, results out. [Pool.Each]
+// visits every worker, a [Group] lends from several pools, and [Terms] say who is
+// served first ([Priority]) and who wants the same worker again (Key).
+//
 // # What dies, and what happens then
 //
 // A worker crashes when its Run returns, with an error or without, panics, or
@@ -56,11 +60,12 @@
 // Checkout and Checkin of an idle worker are one compare-and-swap each: no lock,
 // no allocation, no clock, no goroutine switch. They take a lock, for a short
 // critical section each, while somebody waits or listens to events, while there
-// are more workers than Size, with a Reset, MaxUses or CheckEvery, and in any order
-// but [OrderRecent]. A Reset hook costs a goroutine for each, a subscriber to
-// events two clock readings. The manager watches the contexts of clients by
-// looking at them from time to time, only while something is leased. A worker
-// costs 250 bytes; without Run it costs no goroutine, with Run one.
+// are more workers than Size, with a Reset, MaxUses, CheckEvery, TraceLeases or a
+// key, and in any order but [OrderRecent]. A Reset hook costs a goroutine for
+// each, a subscriber to events two clock readings. The manager watches the
+// contexts of clients by looking at them from time to time, only while something
+// is leased. A worker costs 250 bytes; without Run it costs no goroutine, with
+// Run one.
 //
 // Go cannot kill a goroutine. A worker or hook that does not end when it is told
 // to is detached from its slot, counted, and named in errors: a zombie. A panic
