@@ -13,8 +13,11 @@ import (
 	"github.com/pooltender/pool/pooltest"
 )
 
+// newborn expects that no worker is left of those there were before, when what
+// was told to end has ended.
 func newborn(t *testing.T, b *pooltest.Backend, before int) {
 	t.Helper()
+	synctest.Wait()
 	for _, w := range b.Alive() {
 		require.Greater(t, w.ID, before, "%v was there before", w)
 	}
