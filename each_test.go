@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,26 +18,35 @@ import (
 // tour is a call of Each on a goroutine of its own: whom it has visited, and how
 // it ended.
 type tour struct {
+	mu      sync.Mutex
 	visited []int // slots
 	err     error
 	ended   bool
 }
 
+func (r *tour) visits() []int  { r.mu.Lock(); defer r.mu.Unlock(); return slices.Clone(r.visited) }
+func (r *tour) outcome() error { r.mu.Lock(); defer r.mu.Unlock(); return r.err }
+func (r *tour) over() bool     { r.mu.Lock(); defer r.mu.Unlock(); return r.ended }
+
 // tourOf begins a tour and returns when it waits or has ended.
 func tourOf(ctx context.Context, p fakes, fn func(context.Context, *pooltest.Worker) error) *tour {
-	tour := new(tour)
+	r := new(tour)
 	go func() {
-		tour.err = p.Each(ctx, func(ctx context.Context, w *pooltest.Worker) error {
-			tour.visited = append(tour.visited, w.Slot.Index)
+		err := p.Each(ctx, func(ctx context.Context, w *pooltest.Worker) error {
+			r.mu.Lock()
+			r.visited = append(r.visited, w.Slot.Index)
+			r.mu.Unlock()
 			if fn != nil {
 				return fn(ctx, w)
 			}
 			return nil
 		})
-		tour.ended = true
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.err, r.ended = err, true
 	}()
 	synctest.Wait()
-	return tour
+	return r
 }
 
 func TestEachVisitsEveryWorkerOnceTheIdleOnesFirst(t *testing.T) {
@@ -50,17 +60,16 @@ func TestEachVisitsEveryWorkerOnceTheIdleOnesFirst(t *testing.T) {
 		held[2].Checkin()
 		settle(t, p)
 		tour := tourOf(t.Context(), p, nil)
-		require.Equal(t, []int{2}, tour.visited)
+		require.Equal(t, []int{2}, tour.visits())
 		held[1].Checkin()
 		held[3].Checkin()
 		synctest.Wait()
-		require.False(t, tour.ended)
+		require.False(t, tour.over())
 		held[0].Checkin()
 		settle(t, p)
-		require.True(t, tour.ended)
-		require.NoError(t, tour.err)
-		slices.Sort(tour.visited)
-		require.Equal(t, []int{0, 1, 2, 3}, tour.visited)
+		require.True(t, tour.over())
+		require.NoError(t, tour.outcome())
+		require.ElementsMatch(t, []int{0, 1, 2, 3}, tour.visits())
 	})
 }
 
@@ -77,11 +86,11 @@ func TestTheLimitsOfWaitingAreNothingToEach(t *testing.T) {
 		time.Sleep(time.Minute)
 		require.ErrorIs(t, refused(t, newcomer), pool.ErrOverloaded)
 		settle(t, p)
-		require.False(t, tour.ended)
+		require.False(t, tour.over())
 		held.Checkin()
 		settle(t, p)
-		require.Equal(t, []int{0}, tour.visited)
-		require.NoError(t, tour.err)
+		require.Equal(t, []int{0}, tour.visits())
+		require.NoError(t, tour.outcome())
 	})
 }
 
@@ -93,15 +102,15 @@ func TestEachLeavesOutAWorkerThatEndsBeforeItsTurnAndItsReplacement(t *testing.T
 			held = append(held, take(t, t.Context(), p))
 		}
 		tour := tourOf(t.Context(), p, nil)
-		first := tour.visited[0]
+		first := tour.visits()[0]
 		require.Equal(t, 1, p.Stats().Waiting)
 		held[0].Worker().Crash(nil) // before its turn, and perhaps while it is waited for
 		held[1].Retire(nil)
 		held[2].Checkin()
 		settle(t, p)
-		require.True(t, tour.ended)
-		require.NoError(t, tour.err)
-		require.Equal(t, []int{first, held[2].Slot().Index}, tour.visited)
+		require.True(t, tour.over())
+		require.NoError(t, tour.outcome())
+		require.Equal(t, []int{first, held[2].Slot().Index}, tour.visits())
 		require.Equal(t, 4, p.Stats().Idle)
 	})
 }
@@ -113,9 +122,9 @@ func TestEachGoesOnAfterAnErrorAndJoinsAll(t *testing.T) {
 		tour := tourOf(t.Context(), p, func(_ context.Context, w *pooltest.Worker) error {
 			return []error{one, pool.Retire(two), nil}[w.Slot.Index]
 		})
-		require.Len(t, tour.visited, 3)
-		require.ErrorIs(t, tour.err, one)
-		require.ErrorIs(t, tour.err, two)
+		require.Len(t, tour.visits(), 3)
+		require.ErrorIs(t, tour.outcome(), one)
+		require.ErrorIs(t, tour.outcome(), two)
 		settle(t, p)
 		require.Equal(t, 4, b.Starts(), "the one that was no good is replaced")
 		require.Equal(t, 3, p.Stats().Idle)
@@ -140,9 +149,9 @@ func TestEachEndsEarlyWithItsContext(t *testing.T) {
 		tour := tourOf(ctx, p, func(context.Context, *pooltest.Worker) error { return failed })
 		time.Sleep(time.Second)
 		synctest.Wait()
-		require.ErrorIs(t, tour.err, context.DeadlineExceeded)
-		require.ErrorIs(t, tour.err, failed, "what fn said before is not lost")
-		require.Equal(t, time.Second, refusal(t, tour.err).Waited)
+		require.ErrorIs(t, tour.outcome(), context.DeadlineExceeded)
+		require.ErrorIs(t, tour.outcome(), failed, "what fn said before is not lost")
+		require.Equal(t, time.Second, refusal(t, tour.outcome()).Waited)
 		require.Zero(t, p.Stats().Waiting)
 		require.True(t, held.Checkin())
 
@@ -162,14 +171,14 @@ func TestEachWaitsWhileThePoolStartsAndVisitsNoneThatComeLater(t *testing.T) {
 			time.Sleep(3 * time.Second)
 			return nil
 		})
-		require.False(t, tour.ended)
-		require.Empty(t, tour.visited)
+		require.False(t, tour.over())
+		require.Empty(t, tour.visits())
 		time.Sleep(10 * time.Second)
-		require.True(t, tour.ended)
-		require.NoError(t, tour.err)
-		require.Len(t, tour.visited, 2)
-		require.Equal(t, 4, p.Stats().Idle)
 		settle(t, p)
+		require.True(t, tour.over())
+		require.NoError(t, tour.outcome())
+		require.Len(t, tour.visits(), 2)
+		require.Equal(t, 4, p.Stats().Idle)
 	})
 }
 
@@ -208,14 +217,14 @@ func TestEachWhenThePoolChangesMeanwhile(t *testing.T) {
 				p := start(t, reg, b, pool.Options{Size: 2})
 				held := take(t, t.Context(), p)
 				tour := tourOf(t.Context(), p, nil)
-				require.Len(t, tour.visited, 1)
+				require.Len(t, tour.visits(), 1)
 				test.change(t, p, b, held)
 				settle(t, p)
-				require.True(t, tour.ended)
+				require.True(t, tour.over())
 				if test.want == nil {
-					require.NoError(t, tour.err)
+					require.NoError(t, tour.outcome())
 				} else {
-					require.ErrorIs(t, tour.err, test.want)
+					require.ErrorIs(t, tour.outcome(), test.want)
 				}
 				require.Zero(t, p.Stats().Waiting)
 			})
@@ -240,9 +249,9 @@ func TestEachWhenAllWorkersAreLostWhileItVisitsOne(t *testing.T) {
 		time.Sleep(time.Minute)
 		settle(t, p)
 		require.Equal(t, pool.StateCrashLoop, p.Stats().State)
-		require.True(t, tour.ended)
-		require.Len(t, tour.visited, 1)
-		require.NoError(t, tour.err)
+		require.True(t, tour.over())
+		require.Len(t, tour.visits(), 1)
+		require.NoError(t, tour.outcome())
 	})
 }
 
@@ -269,10 +278,9 @@ func TestTwoToursMeetAndNobodyStarves(t *testing.T) {
 			}
 		}
 		for _, tour := range []*tour{first, second} {
-			require.True(t, tour.ended)
-			require.NoError(t, tour.err)
-			slices.Sort(tour.visited)
-			require.Equal(t, []int{0, 1, 2}, tour.visited)
+			require.True(t, tour.over())
+			require.NoError(t, tour.outcome())
+			require.ElementsMatch(t, []int{0, 1, 2}, tour.visits())
 		}
 		require.Equal(t, 3, p.Stats().Idle)
 		require.Zero(t, p.Stats().Waiting)

@@ -56,31 +56,30 @@ func (s *pair) deeds(of ...int) (all []deed) {
 func TestEverySequenceServesTheClassesAsTheModelDoes(t *testing.T) {
 	t.Parallel()
 	const length = 4
-	for passes := queue.Passes - 1; passes <= queue.Passes; passes++ {
-		for _, lower := range [][]deed{{{"push", 0, 0}, {"push", 1, 1}}, {{"push", 1, 0}, {"push", 0, 1}}} {
-			prelude := lower
-			for range passes {
-				prelude = append(prelude, deed{"push", 0, 3}, deed{"serve", 2, 0})
-			}
-			explored := 0
-			var explore func(sequence []deed)
-			explore = func(sequence []deed) {
-				s := newPair()
-				for _, d := range sequence {
-					require.NoError(t, s.do(d), "in %v", sequence[len(prelude):])
-				}
-				require.NoError(t, s.compare(), "after %v, %v", lower, sequence[len(prelude):])
-				explored++
-				if len(sequence) == len(prelude)+length {
-					return
-				}
-				for _, d := range s.deeds(0, 1, 3) {
-					explore(append(sequence, d))
-				}
-			}
-			explore(slices.Clip(prelude))
-			t.Logf("%d passes, %v: %d sequences", passes, lower, explored)
+	const passes = queue.Passes - 1
+	for _, lower := range [][]deed{{{"push", 0, 0}, {"push", 1, 1}}, {{"push", 1, 0}, {"push", 0, 1}}} {
+		prelude := lower
+		for range passes {
+			prelude = append(prelude, deed{"push", 0, 3}, deed{"serve", 2, 0})
 		}
+		explored := 0
+		var explore func(sequence []deed)
+		explore = func(sequence []deed) {
+			s := newPair()
+			for _, d := range sequence {
+				require.NoError(t, s.do(d), "in %v", sequence[len(prelude):])
+			}
+			require.NoError(t, s.compare(), "after %v, %v", lower, sequence[len(prelude):])
+			explored++
+			if len(sequence) == len(prelude)+length {
+				return
+			}
+			for _, d := range s.deeds(0, 1, 3) {
+				explore(append(sequence, d))
+			}
+		}
+		explore(slices.Clip(prelude))
+		t.Logf("%d passes, %v: %d sequences", passes, lower, explored)
 	}
 }
 
