@@ -53,8 +53,8 @@ type Options struct {
 	// those who come after are served in time. Bursts pass. If all workers
 	// hang, clients are turned away after two to three intervals. Each priority
 	// is judged by itself; clients that wait for the worker of one key are not
-	// while other workers find nobody who waits. This is CoDel in the form of Elixir's db_connection;
-	// a wait is known to a millisecond.
+	// while other workers find nobody who waits. This is CoDel in the form of
+	// Elixir's db_connection; a wait is known to a millisecond.
 	QueueTarget time.Duration `json:"queue_target,omitempty" yaml:"queue_target,omitempty"`
 
 	// QueueInterval is the time in which QueueTarget judges. 0: twenty times
