@@ -54,11 +54,11 @@ func TestWhoWaitsForACheckThatFailsKeepsItsPlace(t *testing.T) {
 		b.Always(pooltest.Script{StartAfter: time.Second})
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		var order []int
+		order := make(chan int, 2)
 		for n := range 2 {
 			go func() {
 				if lease, err := p.Checkout(t.Context()); err == nil {
-					order = append(order, n)
+					order <- n
 					lease.Checkin()
 				}
 			}()
@@ -70,7 +70,8 @@ func TestWhoWaitsForACheckThatFailsKeepsItsPlace(t *testing.T) {
 		require.Empty(t, order)
 		time.Sleep(time.Nanosecond)
 		settle(t, p)
-		require.Equal(t, []int{0, 1}, order)
+		require.Len(t, order, 2)
+		require.Equal(t, []int{0, 1}, []int{<-order, <-order})
 		require.EqualValues(t, 1, p.Stats().Crashes)
 		b.Release()
 		settle(t, p)
