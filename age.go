@@ -73,7 +73,11 @@ func (c *core) enlist(inc *incarnation, at time.Time) {
 // missing then are still few. Whoever makes it true has the worker supervisor
 // take a turn.
 func (c *core) canSpare() bool {
-	return c.state == stateRunning && c.live() > c.goal-max(1, c.goal/20)
+	few := max(1, c.goal/20)
+	if c.state != stateRunning || c.live() <= c.goal-few {
+		return false
+	}
+	return c.live() <= c.goal || c.counts[stopping]+c.permits < few // overflow has no goal that says how many are missing
 }
 
 // isSpent reports whether a worker has been lent as often as it may.

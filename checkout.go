@@ -1,13 +1,17 @@
 package pool
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
 	"time"
 )
 
-var errNilContext = errors.New("pool: the context must not be nil")
+var (
+	errNilContext = errors.New("pool: the context must not be nil")
+	errNoFunction = errors.New("pool: the function must not be nil")
+)
 
 // checkout lends a worker: an idle one at once, or the next that this client's
 // turn brings. It tries the worker that this goroutine had last before it calls
@@ -57,7 +61,7 @@ func (c *core) checkoutSlowly(ctx context.Context, done <-chan struct{}, terms *
 func (c *core) take(ctx context.Context, done <-chan struct{}, terms *terms, queue bool) (l lease, w *waiter, err error) {
 	if done != nil {
 		if err := ctx.Err(); err != nil {
-			return l, nil, c.refusal(err, 0)
+			return l, nil, c.refusal(terms, err, 0)
 		}
 	}
 	c.lock()
@@ -79,8 +83,7 @@ func (c *core) take(ctx context.Context, done <-chan struct{}, terms *terms, que
 
 // takeFor takes the idle worker for a client that has just come. A newcomer never
 // passes one who waits (invariant 9): with the lock held, idle means that nobody
-// waits whom that worker could serve (invariant 8); the queue is looked at all the
-// same, because it is the promise and costs nothing. If it takes none, none comes
+// waits whom that worker could serve (invariant 8). If it takes none, none comes
 // back that this client could have, as long as the lock is held.
 func (c *core) takeFor(t *terms) *slot {
 	if s := c.place(t); s != nil {
@@ -92,7 +95,7 @@ func (c *core) takeFor(t *terms) *slot {
 		return s
 	}
 	if c.queue.Len() > 0 {
-		return nil
+		return nil // nobody is idle, but this is the promise and costs nothing
 	}
 	return c.takeIdle()
 }
@@ -106,13 +109,13 @@ func (c *core) tryCheckout(ctx context.Context, terms *terms) (lease, error) {
 	if err != nil || l.inc != nil {
 		return l, err
 	}
-	var reason error
-	c.view(func() {
-		if _, reason = c.hopeless(time.Now(), time.Time{}); reason == nil {
-			reason = ErrFull
-		}
-	})
-	return lease{}, c.hint(ctx, c.refusal(reason, 0))
+	return lease{}, c.hint(ctx, c.refusal(terms, c.whyNot(), 0))
+}
+
+// whyNot is why there is no idle worker.
+func (c *core) whyNot() (reason error) {
+	c.view(func() { _, reason = c.hopeless(time.Now(), time.Time{}) })
+	return cmp.Or(reason, ErrFull)
 }
 
 // tryOnce lends an idle worker, or nothing.

@@ -17,6 +17,9 @@ import (
 // It costs one allocation more than Checkout and Checkin, and what
 // [Lease.Context] costs if fn asks its ctx for more than the deadline.
 func (p *Pool[W]) Do(ctx context.Context, fn func(ctx context.Context, worker W) error) error {
+	if fn == nil {
+		return errNoFunction
+	}
 	lease, err := p.Checkout(ctx)
 	if err != nil {
 		return err
@@ -37,9 +40,12 @@ func (l Lease[W]) lendTo(fn func(ctx context.Context, worker W) error) error {
 // Call is [Pool.Do] with a result. After an error the result is what fn
 // returned with it, or the zero R if fn was not called.
 func Call[W, R any](ctx context.Context, p *Pool[W], fn func(ctx context.Context, worker W) (R, error)) (R, error) {
+	var none R
+	if fn == nil {
+		return none, errNoFunction
+	}
 	lease, err := p.Checkout(ctx)
 	if err != nil {
-		var none R
 		return none, err
 	}
 	returned := false

@@ -7,8 +7,7 @@ import (
 
 // Each lends every worker that is live now to fn, one after another and each
 // once: to warm, inspect or flush them all. It takes those that are idle first
-// and then waits for the others in turn; MaxWait, MaxWaiting and TryCheckout's
-// limits do not apply. A worker that ends before its turn is left out, and so is
+// and then waits for the others in turn; MaxWait and MaxWaiting do not apply. A worker that ends before its turn is left out, and so is
 // its replacement. While the pool is starting Each waits.
 //
 // fn is called as by [Pool.Do], one call at a time, on the goroutine of the
@@ -16,10 +15,14 @@ import (
 // joined. Each ends early, with a [*CheckoutError] among them, only when ctx is
 // done or the pool stops. It returns ErrUnavailable, and visits none, while the
 // pool restarts or when it has failed. A caller that holds a worker of the pool
-// waits for itself until ctx is done.
+// waits for itself until ctx is done. It costs what a Do of each worker does, and
+// takes the lock for each.
 func (p *Pool[W]) Each(ctx context.Context, fn func(ctx context.Context, worker W) error) error {
 	if ctx == nil {
 		return errNilContext
+	}
+	if fn == nil {
+		return errNoFunction
 	}
 	pending, err := p.core.liveWorkers(ctx)
 	if err != nil {
@@ -71,7 +74,7 @@ func (c *core) liveWorkers(ctx context.Context) (all []*incarnation, err error) 
 		return true, nil
 	})
 	if err != nil {
-		return nil, c.refusal(err, 0)
+		return nil, c.refusal(new(terms), err, 0)
 	}
 	return all, nil
 }

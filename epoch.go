@@ -100,7 +100,7 @@ func (c *core) rebuild(now time.Time, cause error) {
 	if err := c.lines.check(); err != nil {
 		c.lastError = err // a bug; the waiters that can be reached are told, rather than lost
 		c.dismissWaiters(ErrUnavailable)
-		c.beside, c.reserved = nil, 0
+		c.beside, c.reserved, c.pinned = nil, 0, 0
 	}
 	for _, s := range c.slots {
 		if s.inc != nil {

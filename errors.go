@@ -25,13 +25,15 @@ var (
 	// ErrFull is returned by TryCheckout when no worker is idle: all are out,
 	// being cleaned, or not up.
 	ErrFull = errors.New("pool: no worker is idle")
-	// ErrOverloaded is returned when Options.MaxWaiting clients wait already,
-	// or when a client has waited for MaxWait.
+	// ErrOverloaded is returned when Options.MaxWaiting clients wait already, or
+	// a more important one takes the place of one that waits; when a client has
+	// waited for MaxWait; and when the queue stands (Options.QueueTarget).
 	ErrOverloaded = errors.New("pool: overloaded")
 	// ErrUnavailable is returned when nothing can serve the client: the pool is
 	// in CrashLoop without a live worker, or has failed, or its next attempt
-	// comes after the client's deadline. WaitReady, Resize and Restart return
-	// it when the pool has failed.
+	// comes after the client's deadline. WaitReady, Resize, Recycle, Restart
+	// and Each return it when the pool has failed, Each also while it restarts,
+	// and a Group when it has no pools.
 	ErrUnavailable = errors.New("pool: no worker can be had")
 	// ErrStopped is returned by calls that need a worker of, or change, a pool
 	// or registry that is stopping or has stopped. Stop itself returns what the
@@ -43,15 +45,18 @@ var (
 // a retry is safe. Unwrap yields the sentinel, or the error of the client's
 // context.
 type CheckoutError struct {
-	Pool       string
+	Pool       string        // or the pools of a Group; empty if it has none
 	Err        error         // ErrFull, ErrOverloaded, ErrUnavailable, ErrStopped, or the context's error
 	Waited     time.Duration // in the queue; to a millisecond where many come at once
-	RetryAfter time.Duration // ErrUnavailable: until the next start is due; others: what the first in line has waited so far; 0: unknown
+	RetryAfter time.Duration // ErrUnavailable: until the next start is due; others: what the first in line of the client's priority, and for its key, has waited so far; 0: unknown
 	Stats      Stats         // of the pool at that moment; LastError tells of the last crash or failed start
 	Holding    Slot          // of this pool, the worker that the client's own context holds: that of Do or Lease.Context; zero: none is known
 }
 
 func (e *CheckoutError) Error() string {
+	if e.Pool == "" {
+		return "pool: checkout: " + unprefixed(e.Err)
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "pool: checkout from %q: %s", e.Pool, unprefixed(e.Err))
 	if e.Waited > 0 {

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -28,7 +29,8 @@ type member struct {
 	weight int
 }
 
-// NewGroup makes a group of these pools, each of weight 1. It may be empty.
+// NewGroup makes a group of these pools, each of weight 1; nil ones are left out.
+// It may be empty.
 func NewGroup[W any](pools ...*Pool[W]) *Group[W] {
 	g := &Group[W]{}
 	for _, p := range pools {
@@ -44,8 +46,8 @@ func NewGroup[W any](pools ...*Pool[W]) *Group[W] {
 // below 1 or above 1<<20, is an [*OptionError].
 func (g *Group[W]) Add(p *Pool[W], weight int) error {
 	switch {
-	case p == nil:
-		return &OptionError{"pool", nil, "must be one made by Start"}
+	case p == nil || p.core == nil:
+		return errNoPool
 	case weight < 1 || weight > 1<<20:
 		return &OptionError{"weight", weight, "must be between 1 and 1048576"}
 	}
@@ -57,7 +59,7 @@ func (g *Group[W]) Add(p *Pool[W], weight int) error {
 // Clients that wait leave its queue; leases go on. A pool that was stopped is to
 // be removed, too: it only costs every client a look.
 func (g *Group[W]) Remove(p *Pool[W]) bool {
-	if p == nil {
+	if p == nil || p.core == nil {
 		return false
 	}
 	return g.replace(func(members []member) []member {
@@ -66,7 +68,7 @@ func (g *Group[W]) Remove(p *Pool[W]) bool {
 }
 
 func (g *Group[W]) put(p *Pool[W], weight int) {
-	if p == nil {
+	if p == nil || p.core == nil {
 		return
 	}
 	g.replace(func(members []member) []member {
@@ -97,9 +99,13 @@ func (g *Group[W]) replace(change func([]member) []member) (shorter bool) {
 // pool, with a place of its own, and leaves the others when it is served; if two
 // serve it in the same moment, one of the workers goes back unused. A pool that
 // refuses (it stops, it is overloaded, it has no worker and none to come) is left
-// out; when all have, their errors are returned, joined. Otherwise it is as
-// [Pool.Checkout], and returns a [*CheckoutError] that names all the pools, with
-// the sum of their Stats; of a group without pools ErrUnavailable.
+// out, and when all have, the most hopeful of their reasons is returned:
+// ErrOverloaded, ErrUnavailable, ErrStopped. A group without pools returns
+// ErrUnavailable. Otherwise it is as [Pool.Checkout]. Its [*CheckoutError] names
+// all the pools and has the sum of their Stats.
+//
+// With an idle worker it costs a lock and what Checkout of the pool does. A wait
+// costs a place in the queue of every pool, and some allocations for each.
 func (g *Group[W]) Checkout(ctx context.Context) (Lease[W], error) {
 	if ctx == nil {
 		return Lease[W]{}, errNilContext
@@ -109,7 +115,8 @@ func (g *Group[W]) Checkout(ctx context.Context) (Lease[W], error) {
 }
 
 // TryCheckout is Checkout for those who do not wait; see [Pool.TryCheckout]. If
-// no pool has an idle worker the error wraps ErrFull.
+// no pool has an idle worker the error wraps ErrFull, or the most hopeful reason
+// of the pools if none of them could have.
 func (g *Group[W]) TryCheckout(ctx context.Context) (Lease[W], error) {
 	if ctx == nil {
 		return Lease[W]{}, errNilContext
@@ -119,11 +126,19 @@ func (g *Group[W]) TryCheckout(ctx context.Context) (Lease[W], error) {
 	if err != nil || l.inc != nil {
 		return Lease[W]{l}, err
 	}
-	return Lease[W]{}, refusalOf(ctx, members, ErrFull, 0)
+	refused := make(map[*core]error)
+	for _, m := range members {
+		refused[m.core] = m.core.whyNot()
+	}
+	return Lease[W]{}, refusalOf(ctx, members, mostHopeful(members, refused), 0)
 }
 
 // Do lends a worker of one of the pools to fn and takes it back; see [Pool.Do].
+// Where there is a result, fn keeps it: [Call] and [Map] are for one pool.
 func (g *Group[W]) Do(ctx context.Context, fn func(ctx context.Context, worker W) error) error {
+	if fn == nil {
+		return errNoFunction
+	}
 	lease, err := g.Checkout(ctx)
 	if err != nil {
 		return err
@@ -163,14 +178,25 @@ func tryAll(ctx context.Context, done <-chan struct{}, members []member) (lease,
 	return lease{}, nil
 }
 
+// mostHopeful is the reason of that pool, of all that have refused the client,
+// where it had best come back.
+func mostHopeful(members []member, refused map[*core]error) error {
+	hope := []error{errNoPools, ErrStopped, ErrUnavailable, ErrOverloaded, ErrFull}
+	best := 0
+	for _, m := range members {
+		best = max(best, slices.Index(hope, refused[m.core]))
+	}
+	return hope[best]
+}
+
 // refusalOf is the error of all the pools together.
 func refusalOf(ctx context.Context, members []member, reason error, waited time.Duration) error {
 	if len(members) == 0 {
-		return &CheckoutError{Err: errNoPools, Waited: waited}
+		return &CheckoutError{Err: cmp.Or(ctx.Err(), reason), Waited: waited}
 	}
 	var all *CheckoutError
 	for _, m := range members {
-		one := m.core.refusal(reason, waited)
+		one := m.core.refusal(m.terms, reason, waited)
 		m.core.hint(ctx, one)
 		if all == nil {
 			all = one

@@ -223,7 +223,7 @@ func TestAGroupWithoutPoolsSaysSo(t *testing.T) {
 	require.ErrorContains(t, err, "the group has no pools")
 	_, err = g.TryCheckout(t.Context())
 	require.ErrorIs(t, err, pool.ErrUnavailable)
-	require.ErrorIs(t, g.Do(t.Context(), nil), pool.ErrUnavailable)
+	require.ErrorIs(t, g.Do(t.Context(), func(context.Context, *pooltest.Worker) error { return nil }), pool.ErrUnavailable)
 	var fault *pool.OptionError
 	require.ErrorAs(t, g.Add(nil, 1), &fault)
 	require.False(t, g.Remove(nil))

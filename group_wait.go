@@ -3,7 +3,7 @@ package pool
 import (
 	"cmp"
 	"context"
-	"errors"
+	"maps"
 	"reflect"
 	"slices"
 	"time"
@@ -42,7 +42,7 @@ func (g *Group[W]) checkout(ctx context.Context, done <-chan struct{}) (lease, e
 			return l.traced(), nil
 		}
 		if len(w.places) == 0 {
-			return lease{}, w.hopeless(members)
+			return lease{}, refusalOf(ctx, members, mostHopeful(members, w.refused), time.Since(w.begun))
 		}
 		l, moved, err := w.sleep(changed)
 		if err != nil {
@@ -69,6 +69,9 @@ func (w *groupWait) follow(members []member) lease {
 		}
 		return gone
 	})
+	maps.DeleteFunc(w.refused, func(refused *core, _ error) bool { // who comes again is asked again
+		return !slices.ContainsFunc(members, func(m member) bool { return m.core == refused })
+	})
 	for _, m := range members {
 		waits := slices.ContainsFunc(w.places, func(p groupPlace) bool { return p.core == m.core })
 		if waits || w.refused[m.core] != nil {
@@ -78,7 +81,7 @@ func (w *groupWait) follow(members []member) lease {
 		waiter, l, reason := m.core.join(w.ctx, w.done, m.terms, patience)
 		switch {
 		case reason != nil:
-			w.refused[m.core] = m.core.refusal(reason, 0)
+			w.refused[m.core] = reason
 		case waiter == nil:
 			return l
 		default:
@@ -86,21 +89,6 @@ func (w *groupWait) follow(members []member) lease {
 		}
 	}
 	return lease{}
-}
-
-// hopeless is the error of a client whom every pool has refused.
-func (w *groupWait) hopeless(members []member) error {
-	var all []error
-	for _, m := range members {
-		all = append(all, w.refused[m.core])
-	}
-	switch len(all) {
-	case 0:
-		return refusalOf(w.ctx, nil, ErrUnavailable, time.Since(w.begun))
-	case 1:
-		return all[0]
-	}
-	return errors.Join(all...)
 }
 
 // sleep returns when one of the pools has served the client, or refused it, when
@@ -161,7 +149,8 @@ func (w *groupWait) drop(reason func(groupPlace) error) {
 	w.places = slices.DeleteFunc(w.places, func(p groupPlace) bool {
 		err := reason(p)
 		if err != nil {
-			w.refused[p.core] = p.core.refusal(err, p.core.leave(p.waiter))
+			w.refused[p.core] = err
+			p.core.leave(p.waiter)
 		}
 		return err != nil
 	})

@@ -19,7 +19,7 @@ func (c *leaseContext) Value(key any) any {
 // (invariant 10).
 func (c *core) hint(ctx context.Context, err error) error {
 	e, ok := err.(*CheckoutError)
-	if ok && e.Err != ErrStopped && e.Err != ErrUnavailable && (e.Waited > 0 || e.Err == ErrFull) {
+	if ok && e.Err != ErrStopped && e.Err != ErrUnavailable && (e.Waited > 0 || e.Err == ErrFull || e.Err == ErrOverloaded) {
 		e.Holding, _ = ctx.Value(holding{c}).(Slot)
 	}
 	return err

@@ -10,7 +10,8 @@ import (
 // Stats are the counts of a pool at one moment. The counts of slots add up:
 // Idle + Leased + Tending + Starting + Stopping + BackingOff + Vacant is the
 // number of slots, which is Size + Options.MaxOverflow, and more after a Resize
-// down, as long as there is a worker in one of the slots beyond.
+// down, as long as there is a worker in one of the slots beyond. In JSON durations
+// are nanoseconds.
 type Stats struct {
 	State State `json:"state"`
 	Size  int   `json:"size"` // as Options or Resize have set it
@@ -26,7 +27,7 @@ type Stats struct {
 	Zombies    int `json:"zombies"`     // beside the slots
 	Waiting    int `json:"waiting"`     // clients in the queue
 
-	QueueDelay time.Duration `json:"queue_delay"` // with QueueTarget: the shortest wait of this QueueInterval so far, of the priority that waits longest
+	QueueDelay time.Duration `json:"queue_delay"` // with QueueTarget: the shortest wait of this QueueInterval so far, of the priority that waits longest; 0: none
 	Shedding   bool          `json:"shedding"`    // with QueueTarget: who has waited too long is turned away
 
 	Checkouts uint64 `json:"checkouts"` // leases, ever
@@ -101,7 +102,7 @@ type WaiterInfo struct {
 
 // stats derives the counts. The lock is held.
 func (c *core) stats() Stats {
-	delay, shedding := c.sheds.gauge(c.now())
+	delay, shedding := c.sheds.gauge(c.now(), c.waits)
 	return Stats{
 		State: c.shownState(), Size: c.goal, Overflow: c.surplus(),
 		Idle: c.counts[idling], Leased: c.counts[leased], Tending: c.counts[tending],

@@ -279,7 +279,7 @@ func TestANewEpochKnowsNothingOfTheAgesOfTheOldOne(t *testing.T) {
 }
 
 // A thousand workers that start together, for ten of their lives. Starting takes
-// as long as the window, so that what the pace allows is what a window can hold.
+// time, and no more are gone at once than the pace allows.
 func TestAThousandWorkersGrowOldWithoutATroughInTheirNumber(t *testing.T) {
 	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
 		b.Passive, b.NoReset, b.NoStop = true, true, true

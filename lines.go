@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"hash/maphash"
+	"iter"
 	"slices"
 
 	"github.com/pooltender/pool/internal/affinity"
@@ -18,12 +19,23 @@ type lines struct {
 	queue    queue.Queue[*waiter]
 	beside   map[*slot]*queue.Queue[*waiter] // none of them empty
 	reserved int                             // how many stand beside
+	pinned   int                             // how many of those wait for one worker, whatever the limits
 	seed     maphash.Seed                    // of keys; made for the first
 	keyed    bool
 }
 
 // waiting counts all who wait.
 func (l *lines) waiting() int { return l.queue.Len() + l.reserved }
+
+// waits reports whether somebody of a class waits anywhere.
+func (l *lines) waits(class int) bool {
+	for line := range l.each {
+		if line.Waits(class, nil) {
+			return true
+		}
+	}
+	return false
+}
 
 // line is that of a slot, or nil.
 func (l *lines) line(s *slot) *queue.Queue[*waiter] {
@@ -53,6 +65,9 @@ func (l *lines) at(w *waiter) *queue.Queue[*waiter] {
 		l.beside[w.slot] = line
 	}
 	l.reserved++
+	if w.terms.pin != nil {
+		l.pinned++
+	}
 	return line
 }
 
@@ -66,7 +81,7 @@ func (l *lines) remove(w *waiter) bool {
 	if line == nil || !line.Remove(&w.node) {
 		return false
 	}
-	l.left(w.slot, line)
+	l.left(w, line)
 	return true
 }
 
@@ -75,14 +90,17 @@ func (l *lines) serve(w *waiter, s *slot) {
 	line := l.line(s)
 	l.queue.Serve(&w.node, line)
 	if w.slot != nil {
-		l.left(s, line)
+		l.left(w, line)
 	}
 }
 
-func (l *lines) left(s *slot, line *queue.Queue[*waiter]) {
+func (l *lines) left(w *waiter, line *queue.Queue[*waiter]) {
 	l.reserved--
+	if w.terms.pin != nil {
+		l.pinned--
+	}
 	if line.Len() == 0 {
-		delete(l.beside, s)
+		delete(l.beside, w.slot)
 	}
 }
 
@@ -91,6 +109,25 @@ func (l *lines) left(s *slot, line *queue.Queue[*waiter]) {
 func (l *lines) all(yield func(*waiter) bool) {
 	for line := range l.each {
 		for n := range line.All() {
+			if !yield(n.Value) {
+				return
+			}
+		}
+	}
+}
+
+// waitersLike iterates over those who wait for the same as a client of these terms
+// would, and are as important.
+func (c *core) waitersLike(t *terms) iter.Seq[*waiter] {
+	return func(yield func(*waiter) bool) {
+		line := &c.queue
+		if s := c.place(t); s != nil {
+			line = c.line(s)
+		}
+		if line == nil {
+			return
+		}
+		for n := range line.Class(int(t.Priority.class())) {
 			if !yield(n.Value) {
 				return
 			}
@@ -135,14 +172,19 @@ func (l *lines) check() error {
 	if err := l.queue.Check(); err != nil {
 		return err
 	}
-	reserved := 0
+	reserved, pinned := 0, 0
 	for _, line := range l.beside {
 		if err := line.Check(); err != nil {
 			return err
 		}
 		reserved += line.Len()
+		for n := range line.All() {
+			if n.Value.terms.pin != nil {
+				pinned++
+			}
+		}
 	}
-	if reserved != l.reserved {
+	if reserved != l.reserved || pinned != l.pinned {
 		return errLines
 	}
 	return nil

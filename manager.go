@@ -148,6 +148,14 @@ func (c *core) look(s *slot, now time.Time, next *time.Time) (fresh bool) {
 		}
 		*next = earliest(*next, due)
 	}
+	if limit := c.opts.WarnHold; limit > 0 && !seen.warned {
+		if due := seen.first.Add(limit); now.Before(due) {
+			*next = earliest(*next, due)
+		} else {
+			seen.warned = true
+			c.publish(Event{Kind: EventLeaseOverdue, Slot: s.inc.id(), Owner: loan.owner, Elapsed: now.Sub(seen.first), origin: loan.origin()})
+		}
+	}
 	if limit := c.opts.MaxHold; limit > 0 {
 		due := seen.first.Add(limit)
 		if !now.Before(due) {
@@ -155,15 +163,6 @@ func (c *core) look(s *slot, now time.Time, next *time.Time) (fresh bool) {
 			return fresh
 		}
 		*next = earliest(*next, due)
-	}
-	if limit := c.opts.WarnHold; limit > 0 && !seen.warned {
-		due := seen.first.Add(limit)
-		if now.Before(due) {
-			*next = earliest(*next, due)
-			return fresh
-		}
-		seen.warned = true
-		c.publish(Event{Kind: EventLeaseOverdue, Slot: s.inc.id(), Owner: loan.owner, Elapsed: now.Sub(seen.first), origin: loan.origin()})
 	}
 	return fresh
 }

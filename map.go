@@ -107,11 +107,11 @@ func complete(ctx, pool, seq, fn bool) error {
 	case !ctx:
 		return errNilContext
 	case !pool:
-		return errors.New("pool: the pool must not be nil")
+		return errNoPool
 	case !seq:
 		return errors.New("pool: the sequence must not be nil")
 	case !fn:
-		return errors.New("pool: the function must not be nil")
+		return errNoFunction
 	}
 	return nil
 }

@@ -93,7 +93,8 @@ type Control interface {
 // The error is a [*CheckoutError] that wraps the context's error, ErrOverloaded,
 // ErrUnavailable or ErrStopped; then nothing was begun and a retry is safe.
 // With an idle worker Checkout is one compare-and-swap, or a short critical
-// section; it allocates nothing and reads no clock.
+// section; it allocates nothing and reads no clock, but what CheckEvery and
+// TraceLeases say.
 func (p *Pool[W]) Checkout(ctx context.Context) (Lease[W], error) {
 	l, err := p.core.checkout(ctx, &p.terms)
 	return Lease[W]{l}, err
@@ -105,7 +106,7 @@ func (p *Pool[W]) Checkout(ctx context.Context) (Lease[W], error) {
 // Checkout. It is linearizable: when it says
 // ErrFull there was a moment during the call when no worker was free. A worker
 // that must be checked before it is lent is not free (see Options.CheckEvery);
-// TryCheckout has the check begin.
+// TryCheckout has one checked, unless somebody waits or enough are.
 func (p *Pool[W]) TryCheckout(ctx context.Context) (Lease[W], error) {
 	l, err := p.core.tryCheckout(ctx, &p.terms)
 	return Lease[W]{l}, err

@@ -55,7 +55,7 @@ func (c *core) nextAttempt(now time.Time) (next time.Time) {
 }
 
 // refusal is the error of a checkout that came to nothing.
-func (c *core) refusal(reason error, waited time.Duration) *CheckoutError {
+func (c *core) refusal(t *terms, reason error, waited time.Duration) *CheckoutError {
 	err := &CheckoutError{Pool: c.name, Err: reason, Waited: waited}
 	now := time.Now()
 	c.exactly(func() {
@@ -70,8 +70,9 @@ func (c *core) refusal(reason error, waited time.Duration) *CheckoutError {
 				err.RetryAfter = max(next.Sub(now), 100*time.Millisecond)
 			}
 		case reason == ErrOverloaded || reason == ErrFull:
-			if head := c.queue.Head(); head != nil {
-				err.RetryAfter = c.waitedFor(head.Value, now)
+			for w := range c.waitersLike(t) {
+				err.RetryAfter = c.waitedFor(w, now)
+				break
 			}
 		}
 	})

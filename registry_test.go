@@ -126,7 +126,8 @@ func TestANilContextIsAnErrorOfEveryCallOfAPool(t *testing.T) {
 		for name, call := range map[string]func() error{
 			"Checkout":    func() error { _, err := p.Checkout(ctx); return err },
 			"TryCheckout": func() error { _, err := p.TryCheckout(ctx); return err },
-			"Do":          func() error { return p.Do(ctx, nil) },
+			"Do":          func() error { return p.Do(ctx, func(context.Context, *pooltest.Worker) error { return nil }) },
+			"Each":        func() error { return p.Each(ctx, func(context.Context, *pooltest.Worker) error { return nil }) },
 			"Transfer":    func() error { _, err := lease.Transfer(ctx); return err },
 			"WaitReady":   func() error { return p.WaitReady(ctx, 2) },
 			"Resize":      func() error { return p.Resize(ctx, 1) },

@@ -87,12 +87,16 @@ func (c *core) pollQueue(now time.Time) (next time.Time) {
 	return s.due
 }
 
-// gauge is what Stats show.
-func (s *shedding) gauge(now time.Time) (delay time.Duration, stands bool) {
+// gauge is what Stats show. Of a class in which nobody waits any more an interval
+// that has ended says nothing.
+func (s *shedding) gauge(now time.Time, waits func(class int) bool) (delay time.Duration, stands bool) {
 	if s == nil {
 		return 0, false
 	}
 	for class := range s.classes {
+		if s.classes[class].Over(now) && !waits(class) {
+			continue
+		}
 		delay = max(delay, s.classes[class].Delay())
 		stands = stands || s.classes[class].Stands(s.limits, now)
 	}

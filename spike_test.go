@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pooltender/pool"
@@ -23,9 +24,9 @@ func TestASpikeThatIsServedByTheWorkersThereAreLeavesOneMore(t *testing.T) {
 		for range 50 {
 			clients.Go(func() {
 				lease, err := p.Checkout(t.Context())
-				require.NoError(t, err)
+				assert.NoError(t, err)
 				time.Sleep(2 * time.Millisecond)
-				require.True(t, lease.Checkin())
+				assert.True(t, lease.Checkin())
 			})
 		}
 		clients.Wait()
@@ -47,9 +48,9 @@ func TestABurstThatIsNotServedGrowsThePool(t *testing.T) {
 		for range 9 {
 			clients.Go(func() {
 				lease, err := p.Checkout(t.Context())
-				require.NoError(t, err)
+				assert.NoError(t, err)
 				time.Sleep(time.Minute)
-				require.True(t, lease.Checkin())
+				assert.True(t, lease.Checkin())
 			})
 		}
 		for _, want := range []struct {
@@ -74,8 +75,8 @@ func TestALazyPoolStartsForEverybodyWhoWaits(t *testing.T) {
 		for range 4 {
 			clients.Go(func() {
 				lease, err := p.Checkout(t.Context())
-				require.NoError(t, err)
-				require.True(t, lease.Checkin())
+				assert.NoError(t, err)
+				assert.True(t, lease.Checkin())
 			})
 		}
 		settle(t, p)

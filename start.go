@@ -83,6 +83,8 @@ func Lookup[W any](reg *Registry, name string) (*Pool[W], error) {
 	return nil, fmt.Errorf("%w: those of %q are %s, not %s", ErrWrongType, name, c.workerType, reflect.TypeFor[W]())
 }
 
+var errNoPool = &OptionError{Field: "pool", Value: nil, Reason: "must be one made by Start"}
+
 var errNoRegistry = &OptionError{Field: "registry", Value: nil, Reason: "must be one made by NewRegistry"}
 
 func enter[W any](ctx context.Context, reg *Registry, name string, spec Spec[W], opts Options) (*Pool[W], error) {

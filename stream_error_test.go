@@ -232,7 +232,7 @@ func TestAStreamOfMissingArgumentsIsAnError(t *testing.T) {
 			"pool: the context must not be nil": func() (iter.Seq2[int, error], error) {
 				return pool.Map(none, p, numbers(1), new(crew).takes(second)), pool.ForEach(none, p, numbers(1), each)
 			},
-			"pool: the pool must not be nil": func() (iter.Seq2[int, error], error) {
+			"pool: pool must be one made by Start, got <nil>": func() (iter.Seq2[int, error], error) {
 				return pool.Map(t.Context(), nil, numbers(1), new(crew).takes(second)), pool.ForEach(t.Context(), nil, numbers(1), each)
 			},
 			"pool: the sequence must not be nil": func() (iter.Seq2[int, error], error) {

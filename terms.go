@@ -15,9 +15,9 @@ type Terms struct {
 	MaxWait time.Duration
 
 	// Priority says whom to serve first of those who wait. Within a priority
-	// whoever came first is. A lower one is passed over sixteen times in a row
-	// at most: then it is its turn once, so that everybody who waits is served,
-	// however many more important clients there are. When waiting is bounded by
+	// whoever came first is. A lower one is passed over by higher ones sixteen
+	// times in a row: then it is its turn, once, so that everybody who waits is
+	// served, however many more important clients there are. When waiting is bounded by
 	// MaxWaiting, a client takes the place of the last one less important.
 	Priority Priority
 

@@ -68,7 +68,7 @@ func (c *core) wait(ctx context.Context, done <-chan struct{}, w *waiter, terms 
 		var l lease
 		var reason error
 		if w, l, reason = c.join(ctx, done, terms, patience); reason != nil {
-			return lease{}, c.refusal(reason, 0) // it has not waited
+			return lease{}, c.refusal(terms, reason, 0) // it has not waited
 		}
 		if w == nil {
 			return l, nil
@@ -82,7 +82,7 @@ func (c *core) wait(ctx context.Context, done <-chan struct{}, w *waiter, terms 
 	}
 	for {
 		if err := w.sleep(ctx, timeout); err != nil {
-			return lease{}, c.refusal(err, c.leave(w))
+			return lease{}, c.refusal(terms, err, c.leave(w))
 		}
 		if w.take() {
 			break
@@ -92,7 +92,7 @@ func (c *core) wait(ctx context.Context, done <-chan struct{}, w *waiter, terms 
 	}
 	l, err := lease{w.inc, w.word, ctx}, w.err
 	if err != nil {
-		return lease{}, c.refusal(err, c.leave(w))
+		return lease{}, c.refusal(terms, err, c.leave(w))
 	}
 	return l, nil
 }
@@ -153,8 +153,11 @@ func (c *core) admit(ctx context.Context, done <-chan struct{}, terms *terms, no
 // hasRoom reports whether one more may wait. If not, the last of those who are
 // less important makes room. Waiters for whom a worker is on its way do not count.
 func (c *core) hasRoom(t *terms, now time.Time) bool {
-	most, waiting := c.opts.MaxWaiting, c.waiting()+1
-	if t.pin != nil || waiting <= most || waiting-c.coming()-min(c.wanted(c.queue.Len()+1), c.dueSlots(now)) <= most {
+	most, waiting, anyWorker := c.opts.MaxWaiting, c.waiting()-c.pinned+1, c.queue.Len()
+	if c.place(t) == nil {
+		anyWorker++
+	}
+	if t.pin != nil || waiting <= most || waiting-c.coming()-min(c.wanted(anyWorker), c.dueSlots(now)) <= most {
 		return true
 	}
 	last := c.lastBelow(t.Priority.class())

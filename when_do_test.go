@@ -65,7 +65,7 @@ func TestWhenDoGetsNoWorker(t *testing.T) {
 		refusal(t, err)
 		require.Zero(t, n)
 		require.NoError(t, p.Stop(canceled()))
-		require.ErrorIs(t, p.Do(t.Context(), nil), pool.ErrStopped)
+		require.ErrorIs(t, p.Do(t.Context(), func(context.Context, *pooltest.Worker) error { return nil }), pool.ErrStopped)
 	})
 }
 

@@ -30,9 +30,6 @@ type entry[T any] struct {
 // fewVoid is how many void entries there may always be.
 const fewVoid = 16
 
-// Len returns the number of entries that are not void.
-func (a *Agenda[T]) Len() int { return len(a.entries) - a.void }
-
 // Add puts value on the agenda.
 func (a *Agenda[T]) Add(at int64, value T) {
 	a.entries = append(a.entries, entry[T]{at, value})

@@ -104,13 +104,16 @@ func (c *Controller) begin(l Limits, now time.Time, wait time.Duration) {
 	c.end = now.Add(l.Interval)
 }
 
+// Over reports whether the interval has ended.
+func (c *Controller) Over(now time.Time) bool { return !now.Before(c.end) }
+
 // Stands reports whether the queue stands, so that waiters are turned away: an
 // interval that has ended counts, though nobody has come to judge it.
 func (c *Controller) Stands(l Limits, now time.Time) bool {
-	if now.Before(c.end) {
-		return c.slow
+	if c.Over(now) {
+		return c.delay > l.Target
 	}
-	return c.delay > l.Target
+	return c.slow
 }
 
 // Delay returns the shortest wait since the last interval that was judged: 0 if

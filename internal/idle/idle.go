@@ -34,7 +34,7 @@ type Node[T any] struct {
 //
 // Every method but Restore, Resize, All and Check costs O(1).
 type Set[T any] struct {
-	// Oldest makes Take choose the slot added first. It may change at any time.
+	// Oldest makes Peek choose the slot added first. It may change at any time.
 	Oldest bool
 
 	size           int
@@ -136,15 +136,6 @@ func (s *Set[T]) Peek() *Node[T] {
 	return link.Value
 }
 
-// Take removes the slot to lend next and returns it, or nil if none is idle.
-func (s *Set[T]) Take() *Node[T] {
-	n := s.Peek()
-	if n != nil {
-		s.Remove(n)
-	}
-	return n
-}
-
 // Remove takes n out of the set. If n is not in this set, it returns false and
 // changes nothing.
 func (s *Set[T]) Remove(n *Node[T]) bool {
@@ -173,7 +164,7 @@ func (s *Set[T]) Resize(size int) {
 	}
 }
 
-// All returns the slots in the order in which Take would. The loop may remove
+// All returns the slots in the order in which Peek would. The loop may remove
 // the slot it was just given or set it aside, and change nothing else.
 func (s *Set[T]) All() iter.Seq[*Node[T]] {
 	return func(yield func(*Node[T]) bool) {
