@@ -243,3 +243,22 @@ func TestWithoutATargetNobodyIsTurnedAway(t *testing.T) {
 		settle(t, p)
 	})
 }
+
+func TestAQueueThatAllHaveLeftDoesNotStand(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{
+			Size: 1, QueueTarget: 10 * time.Millisecond, QueueInterval: 100 * time.Millisecond, MaxWait: 400 * time.Millisecond,
+		})
+		take(t, t.Context(), p) // and it hangs
+		for range 20 {
+			ask(t.Context(), p)
+			time.Sleep(50 * time.Millisecond)
+		}
+		require.True(t, p.Stats().Shedding)
+		time.Sleep(time.Hour)
+		settle(t, p)
+		require.Zero(t, p.Stats().Waiting)
+		require.False(t, p.Stats().Shedding)
+		require.Zero(t, p.Stats().QueueDelay)
+	})
+}

@@ -286,3 +286,35 @@ func TestTwoToursMeetAndNobodyStarves(t *testing.T) {
 		require.Zero(t, p.Stats().Waiting)
 	})
 }
+
+func TestEachTakesNoRoomFromThoseWhoWait(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.NoReset = true
+		p := start(t, reg, b, pool.Options{Size: 1, MaxWaiting: 1})
+		held := take(t, t.Context(), p)
+		done := inBackground(func() error {
+			return p.Each(t.Context(), func(context.Context, *pooltest.Worker) error { return nil })
+		})
+		settle(t, p)
+		client := ask(t.Context(), p)
+		waiting(t, client)
+		settle(t, p)
+		held.Checkin()
+		lentTo(t, client).Checkin()
+		require.NoError(t, <-done)
+		settle(t, p)
+	})
+}
+
+func TestEachOfNothingIsAnErrorAndCostsNoWorker(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 2})
+		for _, err := range []error{p.Each(t.Context(), nil), p.Do(t.Context(), nil), pool.NewGroup(p).Do(t.Context(), nil)} {
+			require.EqualError(t, err, "pool: the function must not be nil")
+		}
+		_, err := pool.Call[*pooltest.Worker, int](t.Context(), p, nil)
+		require.EqualError(t, err, "pool: the function must not be nil")
+		settle(t, p)
+		require.Equal(t, 2, b.Starts())
+	})
+}

@@ -270,3 +270,59 @@ func TestAGroupInUnrestServesEverybody(t *testing.T) {
 		}
 	})
 }
+
+func TestAGroupSaysTheMostHopefulOfTheReasonsOfItsPools(t *testing.T) {
+	inGroup(t, []int{1, 1}, func(t *testing.T, _ *pool.Registry, _ *pooltest.Backend, g *pool.Group[*pooltest.Worker], pools []fakes) {
+		held := take(t, t.Context(), pools[0])
+		takeAll(t, g, 1)
+		require.NoError(t, g.Add(pools[0].With(pool.Terms{MaxWait: time.Second}), 1))
+		require.NoError(t, stopNow(pools[1]))
+		_, err := g.TryCheckout(t.Context())
+		require.ErrorIs(t, err, pool.ErrFull)
+		_, err = g.Checkout(held.Context())
+		require.Equal(t, held.Slot(), refusal(t, err).Holding)
+		require.ErrorIs(t, err, pool.ErrOverloaded)
+		require.Equal(t, pools[0].Name()+", "+pools[1].Name(), refusal(t, err).Pool)
+
+		require.NoError(t, stopNow(pools[0]))
+		for _, checkout := range []func(context.Context) (fakeLease, error){g.Checkout, g.TryCheckout} {
+			_, err := checkout(t.Context())
+			require.ErrorIs(t, err, pool.ErrStopped)
+		}
+	})
+}
+
+func TestAPoolThatHasRefusedIsAskedAgainWhenItComesAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.NoReset = true
+		full := start(t, reg, b, pool.Options{Size: 1, MaxWaiting: 1})
+		other := start(t, reg, b, pool.Options{Size: 1})
+		take(t, t.Context(), other)
+		held := take(t, t.Context(), full)
+		g := pool.NewGroup(full, other)
+		leave, cancel := context.WithCancel(t.Context())
+		first := ask(leave, full)
+		client := ask(t.Context(), g) // refused there, it waits at the other
+		waiting(t, client)
+		cancel()
+		require.ErrorIs(t, refused(t, first), context.Canceled)
+		require.True(t, g.Remove(full))
+		synctest.Wait()
+		require.NoError(t, g.Add(full, 1))
+		settle(t, full, other)
+		require.True(t, held.Checkin())
+		require.Same(t, held.Worker(), lentTo(t, client).Worker())
+	})
+}
+
+func TestWhatIsNoPoolIsLeftOutOfAGroup(t *testing.T) {
+	t.Parallel()
+	g := pool.NewGroup(nil, &pool.Pool[*pooltest.Worker]{})
+	var fault *pool.OptionError
+	require.ErrorAs(t, g.Add(&pool.Pool[*pooltest.Worker]{}, 1), &fault)
+	require.False(t, g.Remove(&pool.Pool[*pooltest.Worker]{}))
+	_, err := g.Checkout(t.Context())
+	require.EqualError(t, err, "pool: checkout: no worker can be had: the group has no pools")
+	_, err = g.Checkout(canceled())
+	require.ErrorIs(t, err, context.Canceled)
+}

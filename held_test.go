@@ -119,3 +119,32 @@ func TestWhenAClientWaitsForOthers(t *testing.T) {
 		require.True(t, lease.Checkin())
 	})
 }
+
+func TestWhoIsRefusedAtOnceIsToldOfItsWorkerToo(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 1, MaxWaiting: 1})
+		held := take(t, t.Context(), p)
+		ask(t.Context(), p)
+		e := turnedAway(t, held.Context(), p)
+		require.ErrorIs(t, e, pool.ErrOverloaded)
+		require.Equal(t, held.Slot(), e.Holding)
+		require.NoError(t, stopNow(p))
+	})
+}
+
+// The manager may look only when both limits are over.
+func TestALeaseIsReportedBeforeItIsRevoked(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		var kinds []pool.EventKind
+		defer reg.Subscribe(func(e pool.Event) {
+			if e.Kind == pool.EventLeaseOverdue || e.Kind == pool.EventLeaseEnded {
+				kinds = append(kinds, e.Kind)
+			}
+		})()
+		p := start(t, reg, b, pool.Options{Size: 1, WarnHold: time.Second - 1, MaxHold: time.Second})
+		lease := take(t, t.Context(), p)
+		<-lease.Context().Done()
+		settle(t, p)
+		require.Equal(t, []pool.EventKind{pool.EventLeaseOverdue, pool.EventLeaseEnded}, kinds)
+	})
+}

@@ -349,3 +349,16 @@ func TestAWorkerWithWhomSomebodyIsToBeServedIsNotRetired(t *testing.T) {
 		require.Equal(t, 1, p.Stats().Idle)
 	})
 }
+
+func TestAKeyCountsOnNoWorkerBeyondSize(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.NoReset = true
+		p := start(t, reg, b, pool.Options{Size: 1, MaxOverflow: 1, MaxWaiting: 1})
+		take(t, t.Context(), keyed(p, "a"))
+		waiting(t, ask(t.Context(), keyed(p, "a")))
+		require.ErrorIs(t, refused(t, ask(t.Context(), keyed(p, "a"))), pool.ErrOverloaded)
+		settle(t, p)
+		require.Zero(t, p.Stats().Starting)
+		require.NoError(t, stopNow(p))
+	})
+}

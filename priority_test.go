@@ -3,6 +3,7 @@ package pool_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -288,5 +289,54 @@ func TestAWaiterThatIsGoneIsSkippedWithoutAWorkerBeingTouched(t *testing.T) {
 		require.Zero(t, p.Stats().Waiting)
 		require.True(t, lease.Checkin())
 		settle(t, p)
+	})
+}
+
+// Three classes are due at once: each has its turn, one after another.
+func TestThoseWhoArePassedOverHaveTheirTurnsOneAfterAnother(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.NoReset = true
+		p := start(t, reg, b, pool.Options{Size: 1})
+		lease := take(t, t.Context(), p)
+		clients := map[string]<-chan answer{}
+		for _, priority := range []pool.Priority{pool.PriorityLow, pool.PriorityNormal, pool.PriorityHigh} {
+			clients[priority.String()] = ask(t.Context(), p.With(pool.Terms{Priority: priority}))
+		}
+		for range 40 {
+			ask := ask(t.Context(), p.With(pool.Terms{Priority: pool.PriorityCritical}))
+			clients[fmt.Sprint("critical ", len(clients))] = ask
+		}
+		turns := map[string]int{}
+		for turn := 1; len(clients) > 0; turn++ {
+			lease.Checkin()
+			settle(t, p)
+			for name, client := range clients {
+				if len(client) == 1 {
+					lease = lentTo(t, client)
+					turns[name] = turn
+					delete(clients, name)
+				}
+			}
+		}
+		for _, name := range []string{"low", "normal", "high"} {
+			require.GreaterOrEqual(t, turns[name], 17, name)
+			require.LessOrEqual(t, turns[name], 19, name)
+		}
+		lease.Checkin()
+		settle(t, p)
+	})
+}
+
+func TestRetryAfterIsOfTheClientsOwnPriority(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.NoReset = true
+		p := start(t, reg, b, pool.Options{Size: 1, MaxWaiting: 2})
+		take(t, t.Context(), p)
+		low := p.With(pool.Terms{Priority: pool.PriorityLow})
+		ask(t.Context(), low)
+		time.Sleep(10 * time.Second)
+		ask(t.Context(), p.With(pool.Terms{Priority: pool.PriorityCritical}))
+		require.Equal(t, 10*time.Second, refused(t, ask(t.Context(), low)).RetryAfter)
+		require.NoError(t, stopNow(p))
 	})
 }

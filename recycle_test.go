@@ -296,3 +296,34 @@ func TestAnOldWorkerThatCouldNotBeSparedIsNotForgotten(t *testing.T) {
 		newborn(t, b, 41)
 	})
 }
+
+// All workers of an overflow that is in use are old: they go one at a time, though
+// none of them is missing from Size.
+func TestAnOverflowInUseIsReplacedAFewAtATime(t *testing.T) {
+	for name, grow := range map[string]func(p fakes){
+		"by Recycle":     func(p fakes) { _ = p.Recycle(canceled()) },
+		"by MaxLifetime": func(fakes) { time.Sleep(time.Minute) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+				b.NoReset = true
+				p := start(t, reg, b, pool.Options{Size: 2, MaxOverflow: 8, MaxLifetime: time.Minute})
+				var held []fakeLease
+				for range 10 {
+					held = append(held, take(t, t.Context(), p))
+				}
+				b.Always(pooltest.Script{StartAfter: time.Second})
+				for range 10 {
+					ask(t.Context(), p)
+				}
+				grow(p)
+				for _, lease := range held {
+					lease.Checkin()
+				}
+				settle(t, p)
+				require.Equal(t, 9, p.Stats().Leased)
+				require.Equal(t, 1, p.Stats().Starting)
+			})
+		})
+	}
+}
