@@ -171,6 +171,7 @@ func (c *core) strike(inc *incarnation) {
 	}
 	if had&isOutdated != 0 {
 		c.outdated--
+		c.notify() // a start that is given up changes no state
 	}
 }
 

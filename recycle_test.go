@@ -327,3 +327,16 @@ func TestAnOverflowInUseIsReplacedAFewAtATime(t *testing.T) {
 		})
 	}
 }
+
+func TestRecycleEndsWhenTheLastOldStartIsGivenUp(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 1, MaxRestarts: -1, StartTimeout: time.Minute, StopTimeout: time.Hour})
+		b.Next(pooltest.Script{Start: pooltest.Ignore})
+		require.True(t, pooltest.KillWorker(p, 0))
+		settle(t, p)
+		began := time.Now()
+		require.NoError(t, p.Recycle(t.Context()))
+		require.Equal(t, time.Minute, time.Since(began), "and not when it has ended, which it may never")
+		settle(t, p)
+	})
+}
