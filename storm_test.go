@@ -141,7 +141,8 @@ func (s *storm) options() pool.Options {
 	if s.one(3) { // nothing in the way of what is lent without the lock
 		o.Order, o.TraceLeases, o.MaxUses, o.CheckEvery = "", 0, 0, 0
 	}
-	if !s.virtual { // where ten seconds are long
+	if !s.virtual { // where ten seconds are long, and a start may take ten milliseconds
+		o.AsyncStart = true
 		o.MaxRestarts, o.OverflowLinger, o.ReclaimGrace = -1, s.some(-1, 1, 40), s.some(-1, 10)
 		o.StartTimeout, o.CheckTimeout, o.StopTimeout = 500*s.unit, 500*s.unit, 500*s.unit
 	}
