@@ -306,7 +306,8 @@ func TestEachTakesNoRoomFromThoseWhoWait(t *testing.T) {
 	})
 }
 
-func TestEachOfNothingIsAnErrorAndCostsNoWorker(t *testing.T) {
+// ants: Submit(nil) was accepted, and killed a worker where nobody saw it.
+func TestAFunctionThatIsMissingIsAnErrorAndCostsNoWorker(t *testing.T) {
 	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
 		p := start(t, reg, b, pool.Options{Size: 2})
 		for _, err := range []error{p.Each(t.Context(), nil), p.Do(t.Context(), nil), pool.NewGroup(p).Do(t.Context(), nil)} {

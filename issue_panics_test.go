@@ -35,26 +35,6 @@ func TestASlowOrPanickingReceiverDelaysNoRestart(t *testing.T) {
 	})
 }
 
-// ants: Submit(nil) was accepted, and killed a worker where nobody saw it.
-func TestAMissingFunctionIsThePanicOfItsCallerAndCostsNoPlace(t *testing.T) {
-	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
-		p := start(t, reg, b, pool.Options{Size: 1})
-		for range 5 {
-			for _, call := range []func(){
-				func() { _ = p.Do(t.Context(), nil) },
-				func() { _, _ = pool.Call[*pooltest.Worker, int](t.Context(), p, nil) },
-				func() { _ = p.Each(t.Context(), nil) },
-			} {
-				require.Panics(t, call)
-				settle(t, p)
-				require.Equal(t, 1, p.Stats().Idle)
-			}
-		}
-		require.Zero(t, p.Stats().Crashes)
-		require.NoError(t, p.Do(t.Context(), func(context.Context, *pooltest.Worker) error { return nil }))
-	})
-}
-
 // alitto/pond#135: a task that called runtime.Goexit, as t.FailNow does, was
 // never counted as done, and StopAndWait waited for it for ever.
 func TestStopDoesNotWaitForACallThatEndedInGoexitOrPanic(t *testing.T) {
