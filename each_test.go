@@ -305,17 +305,3 @@ func TestEachTakesNoRoomFromThoseWhoWait(t *testing.T) {
 		settle(t, p)
 	})
 }
-
-// ants: Submit(nil) was accepted, and killed a worker where nobody saw it.
-func TestAFunctionThatIsMissingIsAnErrorAndCostsNoWorker(t *testing.T) {
-	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
-		p := start(t, reg, b, pool.Options{Size: 2})
-		for _, err := range []error{p.Each(t.Context(), nil), p.Do(t.Context(), nil), pool.NewGroup(p).Do(t.Context(), nil)} {
-			require.EqualError(t, err, "pool: the function must not be nil")
-		}
-		_, err := pool.Call[*pooltest.Worker, int](t.Context(), p, nil)
-		require.EqualError(t, err, "pool: the function must not be nil")
-		settle(t, p)
-		require.Equal(t, 2, b.Starts())
-	})
-}

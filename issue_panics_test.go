@@ -35,6 +35,25 @@ func TestASlowOrPanickingReceiverDelaysNoRestart(t *testing.T) {
 	})
 }
 
+// ants: Submit(nil) was accepted, and killed a worker where nobody saw it.
+func TestAMissingFunctionIsAnErrorAndCostsNoWorker(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 1})
+		for name, call := range map[string]func() error{
+			"Do":    func() error { return p.Do(t.Context(), nil) },
+			"Call":  func() error { _, err := pool.Call[*pooltest.Worker, int](t.Context(), p, nil); return err },
+			"Each":  func() error { return p.Each(t.Context(), nil) },
+			"Group": func() error { return pool.NewGroup(p).Do(t.Context(), nil) },
+		} {
+			require.ErrorContains(t, call(), "must not be nil", name)
+			settle(t, p)
+			require.Equal(t, 1, p.Stats().Idle)
+		}
+		require.Zero(t, p.Stats().Checkouts)
+		require.Equal(t, 1, b.Starts())
+	})
+}
+
 // alitto/pond#135: a task that called runtime.Goexit, as t.FailNow does, was
 // never counted as done, and StopAndWait waited for it for ever.
 func TestStopDoesNotWaitForACallThatEndedInGoexitOrPanic(t *testing.T) {

@@ -73,15 +73,16 @@ func TestPatienceIsMeasuredOnceHoweverOftenAClientIsWokenInVain(t *testing.T) {
 				lease.Checkin() // hands over to the client, and before that has looked …
 				pooltest.KillWorker(p, lease.Slot().Index)
 			}
+			synctest.Wait()
 			select {
 			case a := <-asked: // … or after: then it was served in its turn
 				require.NoError(t, a.err)
 				require.Equal(t, pool.EndCrashed, endOf(t, a.lease).Reason)
 			default:
-				time.Sleep(time.Second - time.Since(began))
-				err := refused(t, asked)
-				require.ErrorIs(t, err, pool.ErrOverloaded)
-				require.Equal(t, time.Second, err.Waited)
+				time.Sleep(time.Second - time.Nanosecond - time.Since(began))
+				waiting(t, asked)
+				time.Sleep(time.Nanosecond)
+				require.ErrorIs(t, refused(t, asked), pool.ErrOverloaded)
 			}
 			require.NoError(t, p.WaitReady(t.Context(), 3))
 			settle(t, p)
