@@ -303,3 +303,25 @@ func TestACheckThatRunsWhenTheSuspicionIsRaisedIsWaitedFor(t *testing.T) {
 		settle(t, p)
 	})
 }
+
+func TestWorkersThatAreLentWithoutTheLockAreSuspectedToo(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.Checks, b.NoReset = true, true
+		p := start(t, reg, b, pool.Options{Size: 3})
+		var all []fakeLease
+		for range 3 {
+			all = append(all, take(t, t.Context(), p))
+		}
+		for _, l := range all {
+			require.True(t, l.Checkin())
+		}
+		for _, l := range all[:2] {
+			require.True(t, pooltest.KillWorker(p, l.Slot().Index))
+		}
+		for range 3 {
+			take(t, t.Context(), p)
+		}
+		require.Equal(t, 1, all[2].Worker().Checks(), "it was there when the others crashed")
+		settle(t, p)
+	})
+}
