@@ -213,37 +213,6 @@ func (s *storm) strike() {
 	}
 }
 
-// script is how the next workers misbehave, if they do. Those that do take some
-// time to start, or they would be replaced without any passing.
-func (s *storm) script() pooltest.Script {
-	script := pooltest.Script{StartAfter: s.some(1, 3, 30)}
-	acts := []pooltest.Act{pooltest.Fail, pooltest.Panic, pooltest.Goexit, pooltest.Return, pooltest.Hang, pooltest.Ignore, pooltest.OK}
-	act := oneOf(s.r, acts...)
-	switch s.r.IntN(6) {
-	case 0:
-		script.Start = act
-	case 1:
-		script.Run, script.RunAfter = act, s.some(1, 10, 500)
-	case 2, 3:
-		script.Check = act
-	case 4:
-		script.Reset = act
-	case 5:
-		script.Stop = act
-	}
-	script.CheckAfter, script.ResetAfter, script.StopAfter = s.some(0, 1, 10), s.some(0, 0, 3), s.some(0, 0, 3)
-	return script
-}
-
-// ask is somebody who wants the pool to be different, and may not wait for it.
-func (s *storm) ask(what func(context.Context) error) {
-	ctx, cancel := s.patience(s.r)
-	s.clients.Go(func() {
-		defer cancel()
-		s.judge(ctx, what(ctx), pool.ErrUnavailable)
-	})
-}
-
 // calm ends the storm: from here on hooks behave, and everybody must come back.
 func (s *storm) calm() {
 	s.b.Always(pooltest.Script{})
