@@ -236,12 +236,16 @@ func (c *core) retireSurplus(now time.Time) time.Time {
 		return c.lingerAt
 	}
 	c.lingerAt = time.Time{}
-	if c.state == StateCrashLoop {
-		return c.lingerAt // it keeps what it has; its end comes back to this
+	switch {
+	case c.state == StateCrashLoop: // it keeps what it has; its end comes back to this
+		return c.lingerAt
+	case c.queue.Len() > 0: // an idle one may have to be checked for them
+		c.lingerAt = now.Add(c.opts.OverflowLinger)
+		return c.lingerAt
 	}
 	var next time.Time
 	for s := range c.highestFirst() {
-		if c.surplus() == 0 || c.queue.Len() > 0 {
+		if c.surplus() == 0 {
 			break
 		}
 		if s.state != idling {

@@ -87,3 +87,31 @@ func TestALazyPoolStartsForEverybodyWhoWaits(t *testing.T) {
 		require.Equal(t, 8, p.Stats().Vacant, "lingered enough")
 	})
 }
+
+// pgx#1803, #2261: a worker that is only being cleaned made one client after
+// another bring up a second.
+func TestAClientAloneNeedsNoSecondWorkerWhileTheFirstIsCleaned(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.Always(pooltest.Script{ResetAfter: time.Millisecond})
+		p := start(t, reg, b, pool.Options{Size: 1, MaxOverflow: 1})
+		for range 100 {
+			take(t, t.Context(), p).Checkin()
+		}
+		require.Equal(t, 1, b.Starts())
+
+	})
+}
+
+func TestAResetThatHangsDoesNotKeepAPoolFromGrowing(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.Always(pooltest.Script{Reset: pooltest.Ignore})
+		p := start(t, reg, b, pool.Options{Size: 1, MaxOverflow: 1, CheckTimeout: -1})
+		take(t, t.Context(), p).Checkin()
+		client := ask(t.Context(), p)
+		time.Sleep(25*time.Millisecond - 1)
+		waiting(t, client)
+		time.Sleep(time.Nanosecond)
+		require.Equal(t, 1, lentTo(t, client).Slot().Index)
+		settle(t, p)
+	})
+}

@@ -223,7 +223,7 @@ func (c *core) startExtra(now time.Time, base, extra, permits int) (next time.Ti
 }
 
 // growthStep is how long the first in line must have waited, for each worker that
-// is starting, before another is started beside it. Where workers are handed over
+// is starting or being looked after, before another is started beside it. Where workers are handed over
 // quickly the queue moves on meanwhile, and a burst that is served by those there
 // are does not leave as many workers as it had clients.
 const growthStep = 25 * time.Millisecond
@@ -231,14 +231,15 @@ const growthStep = 25 * time.Millisecond
 // growth is when the next worker beyond the goal may be started, given that
 // somebody waits. Where nobody serves them, that is at once.
 func (c *core) growth(now time.Time) time.Time {
-	if c.permits == 0 || c.live() == 0 {
+	busy := c.permits + c.counts[tending]
+	if busy == 0 || c.live() == 0 {
 		return now
 	}
 	since := now
 	if head := c.queue.Head().Value; head.since != 0 {
 		since = c.time(head.since)
 	}
-	return since.Add(time.Duration(c.permits) * growthStep)
+	return since.Add(time.Duration(busy) * growthStep)
 }
 
 // relabel moves a slot between vacant and backing off, which differ only in
