@@ -25,8 +25,8 @@ const healthyAfter = 10 * time.Second
 //
 // Every critical section is one of change, must, exactly, repair and view, or
 // does by hand what change does. Cancelling under it runs nobody's code: what
-// context.AfterFunc has registered runs on goroutines of its own. Nothing blocks under the lock and no user code runs
-// under it (invariant 10).
+// context.AfterFunc has registered runs on goroutines of its own. Nothing blocks
+// under the lock and no user code runs under it (invariant 10).
 type core struct {
 	name       string
 	instance   string // tells apart pools of the same name, in profiles

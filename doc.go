@@ -48,10 +48,10 @@
 // A worker crashes when its Run returns, with an error or without, panics, or
 // calls [runtime.Goexit] before it was told to stop. Its lease ends at once, with
 // a [*LeaseError] that wraps a [*CrashError]; its client comes to no harm; it is
-// replaced exactly once. Workers that die before they have
-// proven themselves are started ever more slowly; a pool in which nothing works
-// goes into [StateCrashLoop], tells its clients so with [ErrUnavailable], and
-// probes until something works again. If the pool's own goroutines die, all of
+// replaced exactly once. Workers that die before they have proven themselves are
+// started ever more slowly; a pool in which nothing works goes into
+// [StateCrashLoop], tells its clients so with [ErrUnavailable], and probes until
+// something works again. If the pool's own goroutines die, all of
 // it restarts under the same name: the handle stays good, clients that wait keep
 // their places, old leases are stale and change nothing.
 //

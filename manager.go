@@ -180,9 +180,8 @@ func (c *core) tellLate(s *slot, reason EndReason, err error) {
 }
 
 // reclaim takes a worker back from a client that is gone, holds it too long or
-// has lost its lease.
-// It counts in no restart budget: whoever can cancel requests could otherwise
-// put the pool into CrashLoop.
+// has lost its lease. It counts in no restart budget: whoever can cancel requests
+// could otherwise put the pool into CrashLoop.
 func (c *core) reclaim(s *slot, end leaseEnd) {
 	inc := s.inc
 	end.lease = s.inc.word.Load()

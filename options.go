@@ -1,8 +1,6 @@
 package pool
 
-import (
-	"time"
-)
+import "time"
 
 // Options says how large a pool is and how it behaves. It is plain comparable
 // data: it can be copied, compared with == and read from a configuration file

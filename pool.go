@@ -1,8 +1,6 @@
 package pool
 
-import (
-	"context"
-)
+import "context"
 
 // Pool lends workers of type W. It is a handle: it stays good when workers, the
 // manager or the whole pool are restarted, and answers ErrStopped once the pool
@@ -28,32 +26,33 @@ type Control interface {
 	Inspect() PoolInfo
 
 	// WaitReady waits until n workers are live; 0: as many as Resize or
-	// Options.Size ask for. It goes on waiting in StateCrashLoop. It returns ErrStopped, ErrUnavailable (the pool has
-	// failed) or the context's error, with the last failure of a worker in its
-	// text.
+	// Options.Size ask for. It goes on waiting in StateCrashLoop. It returns
+	// ErrStopped, ErrUnavailable (the pool has failed) or the context's error,
+	// with the last failure of a worker in its text.
 	WaitReady(ctx context.Context, n int) error
 
 	// Resize sets the number of workers and waits until it is reached or ctx is
 	// done; the goal stands either way, across restarts of the pool too. Growing
 	// starts workers at once. Shrinking revokes nothing: idle workers beyond
 	// the new Size + MaxOverflow are stopped at once, leased ones when they come
-	// back. 0 pauses a pool without MaxOverflow: clients wait. It returns an OptionError, ErrStopped, ErrUnavailable or the
-	// context's error.
+	// back. 0 pauses a pool without MaxOverflow: clients wait. It returns an
+	// OptionError, ErrStopped, ErrUnavailable or the context's error.
 	Resize(ctx context.Context, size int) error
 
 	// Recycle replaces every worker by a new one, in a rolling way: no lease is
 	// cut short, and no more than a twentieth of Size, at least one, are being
-	// replaced at once. Idle workers go first, leased ones when they come back,
-	// and one that is still starting when it has started. If the new workers do
-	// not come up, the others serve on: all but that twentieth. Only a pool of
+	// replaced at once, not counting idle ones beyond Size. Idle workers go
+	// first, leased ones when they come back, and one that is still starting when
+	// it has started. If the new workers do not come up, the others serve on: all
+	// but that twentieth. Only a pool of
 	// one worker has none for as long as its replacement takes to start. Recycle
-	// waits until those that were there are gone, in StateStarting and StateCrashLoop until the pool
-	// runs again before that, or until ctx is done; the goal stands either way,
-	// and a second Recycle sets a new one. The last replacement may still be
-	// starting then. While the pool restarts there is
-	// nothing to replace, and Recycle waits for that. A caller that holds a lease
-	// itself waits for it until ctx is done. It returns ErrStopped, ErrUnavailable
-	// or the context's error. It costs a critical section that is proportional to
+	// waits until those that were there are gone, in StateStarting and
+	// StateCrashLoop until the pool runs again before that, or until ctx is
+	// done; the goal stands either way, and a second Recycle sets a new one. The
+	// last replacement may still be starting then. While the pool restarts there
+	// is nothing to replace, and Recycle waits for that. A caller that holds a
+	// lease itself waits for it until ctx is done. It returns ErrStopped,
+	// ErrUnavailable or the context's error. It costs a critical section that is proportional to
 	// the number of workers, and a short one for each.
 	Recycle(ctx context.Context) error
 
@@ -103,10 +102,10 @@ func (p *Pool[W]) Checkout(ctx context.Context) (Lease[W], error) {
 // TryCheckout is Checkout for those who do not wait: if no worker is idle it
 // returns a [*CheckoutError] that wraps ErrFull, at once. It never starts a
 // worker and never passes a client that waits. Its other errors are those of
-// Checkout. It is linearizable: when it says
-// ErrFull there was a moment during the call when no worker was free. A worker
-// that must be checked before it is lent is not free (see Options.CheckEvery);
-// TryCheckout has one checked, unless somebody waits or enough are.
+// Checkout. It is linearizable: when it says ErrFull there was a moment during
+// the call when no worker was free. A worker that must be checked before it is
+// lent is not free (see Options.CheckEvery); TryCheckout has one checked, unless
+// somebody waits or enough are.
 func (p *Pool[W]) TryCheckout(ctx context.Context) (Lease[W], error) {
 	l, err := p.core.tryCheckout(ctx, &p.terms)
 	return Lease[W]{l}, err

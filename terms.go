@@ -27,8 +27,9 @@ type Terms struct {
 	// up nobody who does not wait for the same one. It is affinity and not mutual exclusion: other
 	// clients, with other keys or none, use the worker too; while its slot
 	// backs off, its keys go to others; Resize moves some of them. Keys have
-	// the slots below Size: in a pool of Size 0 they mean nothing. A checkout
-	// with a key takes the lock, and costs O(log Size). Empty: any worker.
+	// the slots below Size that are up: in a pool of Size 0 they mean nothing,
+	// and with overflow in use they may crowd on few. A checkout with a key
+	// takes the lock, and costs O(log Size). Empty: any worker.
 	Key string
 
 	// Owner is a label of the client, shown by Inspect, in events and in the log.
