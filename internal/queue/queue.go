@@ -110,18 +110,18 @@ func (q *Queue[T]) Next(beside *Queue[T]) *Node[T] {
 	return n
 }
 
-// due returns the head below the highest class that was passed over most often,
-// if that is often enough.
-func due[T any](q, beside *Queue[T], highest int) (n *Node[T]) {
-	most := uint32(Passes)
+// due returns the head below the highest class that was passed over often enough,
+// of several that of the lowest class. None is ever passed over more often: whoever
+// is due goes first, and is passed over by no class above.
+func due[T any](q, beside *Queue[T], highest int) *Node[T] {
 	for class := range highest {
 		for _, q := range [...]*Queue[T]{q, beside} {
-			if q.mask()&(1<<class) != 0 && q.passed[class] >= most {
-				n, most = q.front(class), q.passed[class]+1
+			if q.mask()&(1<<class) != 0 && q.passed[class] >= Passes {
+				return q.front(class)
 			}
 		}
 	}
-	return n
+	return nil
 }
 
 // Serve removes what Next has returned, and notes whom it has passed over.
