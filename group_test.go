@@ -2,6 +2,7 @@ package pool_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -165,6 +166,24 @@ func TestAPoolOfAGroupThatDiesHarmsNobodyWhoWaits(t *testing.T) {
 	})
 }
 
+func TestAPoolThatRefusesAGroupClientTakesNoOtherPlaceFromIt(t *testing.T) {
+	for refusing := range 3 {
+		t.Run(fmt.Sprint(refusing), func(t *testing.T) {
+			inGroup(t, []int{1, 1, 1}, func(t *testing.T, _ *pool.Registry, _ *pooltest.Backend, g *pool.Group[*pooltest.Worker], pools []fakes) {
+				takeAll(t, g, 3)
+				client := ask(t.Context(), g)
+				require.NoError(t, stopNow(pools[refusing]))
+				waiting(t, client)
+				for i, p := range pools {
+					if i != refusing {
+						require.Equal(t, 1, p.Stats().Waiting)
+					}
+				}
+			})
+		})
+	}
+}
+
 func stopNow(p fakes) error {
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -217,7 +236,7 @@ func TestAGroupTellsAClientWhichWorkerItHoldsItself(t *testing.T) {
 
 func TestAGroupWithoutPoolsSaysSo(t *testing.T) {
 	t.Parallel()
-	g := pool.NewGroup[*pooltest.Worker]()
+	g := pool.NewGroup[*pooltest.Worker](nil)
 	_, err := g.Checkout(t.Context())
 	require.ErrorIs(t, err, pool.ErrUnavailable)
 	require.ErrorContains(t, err, "the group has no pools")
@@ -229,6 +248,8 @@ func TestAGroupWithoutPoolsSaysSo(t *testing.T) {
 	require.False(t, g.Remove(nil))
 	p := pooltest.New(t, &pooltest.Worker{})
 	require.ErrorContains(t, g.Add(p, 0), "pool: weight must be between 1 and 1048576, got 0")
+	require.ErrorContains(t, g.Add(p, 1<<20+1), "got 1048577")
+	require.NoError(t, g.Add(p, 1<<20))
 }
 
 // Under load, with pools that come, go, crash and restart, nobody waits for ever
