@@ -340,3 +340,25 @@ func TestRecycleEndsWhenTheLastOldStartIsGivenUp(t *testing.T) {
 		settle(t, p)
 	})
 }
+
+// The one worker that was on its way does not come, and the next is not old: but
+// the pool does not run yet.
+func TestRecycleOfAPoolThatStartsWaitsThoughNobodyIsLeftToReplace(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.Always(pooltest.Script{Start: pooltest.Hang})
+		p := start(t, reg, b, pool.Options{
+			Size: 2, AsyncStart: true, MaxStarting: 1, StartTimeout: time.Second, Backoff: pool.Backoff{Min: time.Hour, Max: time.Hour},
+		})
+		synctest.Wait()
+		ended := inBackground(func() error { return p.Recycle(t.Context()) })
+		time.Sleep(2*time.Second - 1)
+		settle(t, p)
+		require.Equal(t, 2, b.Starts())
+		require.Equal(t, pool.StateStarting, p.Stats().State)
+		require.Empty(t, ended)
+		time.Sleep(1)
+		synctest.Wait()
+		require.NotEqual(t, pool.StateStarting, p.Stats().State)
+		require.NoError(t, <-ended)
+	})
+}
