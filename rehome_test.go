@@ -114,3 +114,28 @@ func TestACrowdThatLosesItsSlotsKeepsItsOrder(t *testing.T) {
 		require.NoError(t, p.Stop(canceled()))
 	})
 }
+
+// More come at once than read the clock, and the manager dates those in the queue
+// alone.
+func TestTheWaitOfEachOfACrowdWithOneKeyIsKnown(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 1})
+		lease := take(t, t.Context(), p)
+		for i := range 40 {
+			go func() {
+				if l, err := keyed(p, fmt.Sprint(i)).Checkout(t.Context()); err == nil {
+					l.Checkin()
+				}
+			}()
+		}
+		synctest.Wait()
+		time.Sleep(time.Minute)
+		waiters := p.Inspect().Waiters
+		require.Len(t, waiters, 40)
+		for _, w := range waiters {
+			require.Equal(t, time.Minute, w.Waited)
+		}
+		lease.Checkin()
+		settle(t, p)
+	})
+}

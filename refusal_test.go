@@ -1,0 +1,29 @@
+package pool_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pooltender/pool"
+	"github.com/pooltender/pool/pooltest"
+)
+
+func TestWhoIsRefusedAtOnceHasNotWaited(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 1, MaxWaiting: 1})
+		take(t, t.Context(), p)
+		client := ask(t.Context(), p)
+		_, err := p.Checkout(t.Context())
+		require.ErrorIs(t, err, pool.ErrOverloaded)
+		require.Zero(t, refusal(t, err).Waited)
+		require.NoError(t, stopNow(p))
+		require.ErrorIs(t, refused(t, client), pool.ErrStopped)
+		_, err = p.Checkout(t.Context())
+		require.ErrorIs(t, err, pool.ErrStopped)
+		require.Zero(t, refusal(t, err).Waited)
+		err = p.Each(t.Context(), nil)
+		require.ErrorIs(t, err, pool.ErrStopped)
+		require.Zero(t, refusal(t, err).Waited)
+	})
+}
