@@ -52,6 +52,7 @@ func TestTheRefusalOfAGroupHasTheSumOfItsPools(t *testing.T) {
 			ask(ctx, p)
 		}
 		time.Sleep(5 * time.Second)
+		ask(ctx, shedding)
 		settle(t, controls(pools)...)
 		stopped := start(t, reg, b, pool.Options{Size: 1})
 		require.NoError(t, stopNow(stopped))

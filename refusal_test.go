@@ -1,6 +1,7 @@
 package pool_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,7 +23,7 @@ func TestWhoIsRefusedAtOnceHasNotWaited(t *testing.T) {
 		_, err = p.Checkout(t.Context())
 		require.ErrorIs(t, err, pool.ErrStopped)
 		require.Zero(t, refusal(t, err).Waited)
-		err = p.Each(t.Context(), nil)
+		err = p.Each(t.Context(), func(context.Context, *pooltest.Worker) error { return nil })
 		require.ErrorIs(t, err, pool.ErrStopped)
 		require.Zero(t, refusal(t, err).Waited)
 	})
