@@ -46,7 +46,7 @@ type Spec[W any] struct {
 	// one with an error says the same): then every worker is checked before it
 	// is lent again, unless a client has checked it in since. The client waits
 	// for the check, in its place; if it fails, for the next worker. TryCheckout
-	// has the check begin, and says ErrFull.
+	// says ErrFull.
 	Check func(worker W, ctx context.Context) error
 
 	// Reset cleans a worker between two clients, bounded by
