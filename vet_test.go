@@ -211,6 +211,7 @@ func TestAnErrorOfACheckIsTakenForWhatItIs(t *testing.T) {
 				}
 				p := pooltest.StartIn(t, reg, spec, pool.Options{Size: 1, CheckEvery: time.Minute})
 				time.Sleep(time.Minute)
+				synctest.Wait() // the check runs, or has ended
 				lease := take(t, t.Context(), p)
 				require.Equal(t, 2, lease.Worker().ID)
 				require.EqualValues(t, 1, p.Stats().Crashes)
