@@ -172,12 +172,8 @@ func (c *core) settle() {
 // takeIdle takes the idle slot to lend next. If there is none, nobody is
 // resident either, so that none comes back as long as the lock is held.
 func (c *core) takeIdle() *slot {
-	if s := c.nextIdle(); s != nil {
-		c.idle.Remove(&s.place)
+	if s := c.takeNext(); s != nil || c.counts[resident] == 0 {
 		return s
-	}
-	if c.counts[resident] == 0 {
-		return nil
 	}
 	for i := range c.stripes[:c.places] { // one that is idle will do, and leaves the others where they are
 		inc := c.stripes[i].worker.Load()
@@ -185,12 +181,16 @@ func (c *core) takeIdle() *slot {
 			continue
 		}
 		c.recall(inc.slot)
-		if s := c.nextIdle(); s != nil {
-			c.idle.Remove(&s.place)
+		if s := c.takeNext(); s != nil {
 			return s
 		}
 	}
 	c.settle()
+	return c.takeNext()
+}
+
+// takeNext is takeIdle of those that are not resident.
+func (c *core) takeNext() *slot {
 	s := c.nextIdle()
 	if s != nil {
 		c.idle.Remove(&s.place)

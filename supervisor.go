@@ -223,9 +223,9 @@ func (c *core) startExtra(now time.Time, base, extra, permits int) (next time.Ti
 }
 
 // growthStep is how long the first in line must have waited, for each worker that
-// is starting or being looked after, before another is started beside it. Where workers are handed over
-// quickly the queue moves on meanwhile, and a burst that is served by those there
-// are does not leave as many workers as it had clients.
+// is starting or being looked after, before another is started beside it. Where
+// workers are handed over quickly the queue moves on meanwhile, and a burst that
+// is served by those there are does not leave as many workers as it had clients.
 const growthStep = 25 * time.Millisecond
 
 // growth is when the next worker beyond the goal may be started, given that
