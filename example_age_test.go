@@ -88,11 +88,14 @@ func ExampleOptions_checkEvery() {
 		}
 		return nil
 	}
+	found := make(chan error, 1)
+	defer reg.Subscribe(func(e pool.Event) {
+		if e.Kind == pool.EventWorkerCrashed {
+			found <- e.Err
+		}
+	})()
 	p, _ := pool.Start(ctx, reg, "tickets", spec, pool.Options{Size: 1, CheckEvery: 20 * time.Millisecond})
-	for p.Stats().Crashes == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	fmt.Println(p.Stats().LastError)
+	fmt.Println(<-found)
 	_ = p.Do(ctx, func(_ context.Context, t ticket) error {
 		fmt.Println("worker", t)
 		return nil

@@ -14,6 +14,12 @@ func ExampleOptions_maxOverflow() {
 	reg := pool.NewRegistry()
 	defer reg.Close()
 	ctx := context.Background()
+	gone := make(chan pool.Event, 1)
+	defer reg.Subscribe(func(e pool.Event) {
+		if e.Kind == pool.EventWorkerStopped {
+			gone <- e
+		}
+	})()
 	p, _ := pool.Start(ctx, reg, "tickets", tickets(), pool.Options{MaxOverflow: 8, OverflowLinger: 50 * time.Millisecond})
 	fmt.Println("at first:", p.Stats().Overflow)
 
@@ -21,9 +27,7 @@ func ExampleOptions_maxOverflow() {
 	fmt.Println("for a client:", p.Stats().Overflow)
 	lease.Checkin()
 
-	for p.Stats().Overflow > 0 {
-		time.Sleep(time.Millisecond)
-	}
+	<-gone
 	fmt.Println("and then:", p.Stats().Overflow)
 	// Output:
 	// at first: 0

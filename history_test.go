@@ -47,8 +47,9 @@ func (h *history) note(client int, from int64, a act) {
 	h.acts = append(h.acts, porcupine.Operation{ClientId: client, Input: a, Call: from, Output: a, Return: h.now()})
 }
 
-// client borrows so many times, and, if it may, retires a worker now and then.
-func (h *history) client(ctx context.Context, id int, p fakes, times int, retires bool) {
+// client borrows so many times, and, if it may, retires a worker now and then or
+// has one crash, lent or idle.
+func (h *history) client(ctx context.Context, id int, p fakes, times int, deadly bool) {
 	r := rand.New(rand.NewPCG(uint64(id), rand.Uint64()))
 	for range times {
 		from := h.now()
@@ -66,11 +67,11 @@ func (h *history) client(ctx context.Context, id int, p fakes, times int, retire
 		worker := lease.Worker().ID
 		h.note(id, from, act{kind: kind, worker: worker})
 		had := h.now()
-		for range r.IntN(4) {
-			lease.Slot() // some time passes
+		if deadly && r.IntN(4) == 0 {
+			pooltest.KillWorker(p, r.IntN(2))
 		}
 		end, how := lease.Checkin, actGive
-		if retires && r.IntN(8) == 0 {
+		if deadly && r.IntN(8) == 0 {
 			end, how = func() bool { return lease.Retire(nil) }, actRetire
 		}
 		if from := h.now(); end() {
@@ -178,20 +179,11 @@ func TestTheHistoryOfEveryWorkerIsOneOfLeasesAndOneEnd(t *testing.T) {
 		b.NoReset = true
 		p := pooltest.Start(t, b.Spec(), pool.Options{Size: 2, MaxRestarts: -1, Backoff: pool.Backoff{Min: -1}})
 		h := &history{began: time.Now()}
-		var clients, killer sync.WaitGroup
-		ctx, stop := context.WithCancel(t.Context())
-		killer.Go(func() {
-			for ctx.Err() == nil {
-				pooltest.KillWorker(p, rand.IntN(2))
-				time.Sleep(50 * time.Microsecond)
-			}
-		})
+		var clients sync.WaitGroup
 		for id := range 4 {
 			clients.Go(func() { h.client(t.Context(), id, p, 30, true) })
 		}
 		clients.Wait()
-		stop()
-		killer.Wait()
 		h.check(t, aWorker)
 	}
 }
