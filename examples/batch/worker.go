@@ -9,10 +9,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"sync"
 
 	"github.com/pooltender/pool"
+	"github.com/pooltender/pool/examples/internal/child"
 )
 
 // workerEnv is set in the environment of a worker process.
@@ -72,71 +71,38 @@ func (c *counter) Write(p []byte) (int, error) {
 
 // Worker is this side of a worker process.
 type Worker struct {
+	*child.Process
 	slot    int
-	process *os.Process
-	in      io.WriteCloser
 	paths   *json.Encoder
 	answers *json.Decoder
-	wait    func() error // until the process has ended; how it did
 }
 
-// Start starts a process. ctx is the life of the worker: when it ends the
-// process is killed, if it still runs.
+// Start starts a process.
 func Start(ctx context.Context) (*Worker, error) {
-	program, err := os.Executable()
+	p, err := child.Start(ctx, workerEnv, func() {})
 	if err != nil {
-		return nil, err
-	}
-	cmd := exec.CommandContext(ctx, program)
-	cmd.Env = append(os.Environ(), workerEnv+"=1")
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
 	slot, _ := pool.SlotFrom(ctx)
-	return &Worker{
-		slot: slot.Index, process: cmd.Process,
-		in: in, paths: json.NewEncoder(in), answers: json.NewDecoder(out), wait: sync.OnceValue(cmd.Wait),
-	}, nil
-}
-
-// Run waits for the process: whatever ends it, the pool knows.
-func (w *Worker) Run(context.Context) error { return w.wait() }
-
-// Stop ends the input of the process and waits until it has ended in order. If
-// ctx ends first it is killed.
-func (w *Worker) Stop(ctx context.Context) error {
-	_ = w.in.Close() // an error: it has ended already
-	defer context.AfterFunc(ctx, w.kill)()
-	return w.wait()
+	return &Worker{p, slot.Index, json.NewEncoder(p.In), json.NewDecoder(p.Out)}, nil
 }
 
 // ask has a worker examine a file. If its process ends meanwhile the answer says
 // so, which is no error: it concerns this file and not the batch.
 func ask(ctx context.Context, w *Worker, j job) (answer, error) {
 	if j.kill {
-		w.kill()
+		w.Kill()
 	}
-	defer context.AfterFunc(ctx, w.kill)() // a process cannot be made to forget a question
+	defer context.AfterFunc(ctx, w.Kill)() // a process cannot be made to forget a question
 	a := answer{path: j.path, slot: w.slot}
 	err := w.paths.Encode(j.path)
 	if err == nil {
 		err = w.answers.Decode(&a)
 	}
 	if err != nil {
-		w.kill()
+		w.Kill()
 		<-ctx.Done() // the pool knows that the worker is gone
 		a.lost = fmt.Errorf("%s: %w", j.path, context.Cause(ctx))
 	}
 	return a, nil
 }
-
-func (w *Worker) kill() { _ = w.process.Kill() } // an error: it has ended already

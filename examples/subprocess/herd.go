@@ -47,7 +47,7 @@ func (h *herd) left() int {
 func (h *herd) killOne(ctx context.Context, random *rand.Rand) {
 	for ctx.Err() == nil {
 		if w := h.choose(random); w != nil {
-			w.kill()
+			w.Kill()
 			return
 		}
 		time.Sleep(time.Millisecond)

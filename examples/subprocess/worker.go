@@ -8,11 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/pooltender/pool/examples/internal/child"
 )
 
 // workerEnv is set in the environment of a worker process.
@@ -48,38 +47,19 @@ func hash(text string) string {
 
 // Worker is this side of a worker process.
 type Worker struct {
-	process *os.Process
-	in      io.WriteCloser
-	out     *bufio.Reader
-	wait    func() error // until the process has ended; how it did
+	*child.Process
+	out *bufio.Reader
 }
 
 // Start starts a process and waits until it is ready. ctx is the life of the
 // worker: when it ends the process is killed, if it still runs.
 func (h *herd) Start(ctx context.Context) (*Worker, error) {
-	program, err := os.Executable()
-	if err != nil {
+	w := new(Worker)
+	var err error
+	if w.Process, err = child.Start(ctx, workerEnv, func() { h.remove(w) }); err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, program)
-	cmd.Env = append(os.Environ(), workerEnv+"=1")
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	w := &Worker{process: cmd.Process, in: in, out: bufio.NewReader(out)}
-	w.wait = sync.OnceValue(func() error {
-		defer h.remove(w)
-		return cmd.Wait()
-	})
+	w.out = bufio.NewReader(w.Out)
 	h.add(w)
 	if greeting, err := w.readLine(); err != nil || greeting != ready {
 		return nil, fmt.Errorf("the process said %q: %w", greeting, w.failed(err))
@@ -87,22 +67,11 @@ func (h *herd) Start(ctx context.Context) (*Worker, error) {
 	return w, nil
 }
 
-// Run waits for the process: whatever ends it, the pool knows.
-func (w *Worker) Run(context.Context) error { return w.wait() }
-
-// Stop ends the input of the process and waits until it has ended in order. If
-// ctx ends first it is killed.
-func (w *Worker) Stop(ctx context.Context) error {
-	_ = w.in.Close() // an error: it has ended already
-	defer context.AfterFunc(ctx, w.kill)()
-	return w.wait()
-}
-
 // Ask sends a line and waits for the answer. A process cannot be made to forget
 // a question: who stops waiting for the answer gives up the process.
 func (w *Worker) Ask(ctx context.Context, line string) (string, error) {
-	defer context.AfterFunc(ctx, w.kill)()
-	if _, err := fmt.Fprintln(w.in, line); err != nil {
+	defer context.AfterFunc(ctx, w.Kill)()
+	if _, err := fmt.Fprintln(w.In, line); err != nil {
 		return "", w.failed(err)
 	}
 	answer, err := w.readLine()
@@ -122,8 +91,6 @@ func (w *Worker) readLine() (string, error) {
 
 // failed adds to err how the process ended, which says more than "EOF".
 func (w *Worker) failed(err error) error {
-	w.kill()
-	return errors.Join(err, w.wait())
+	w.Kill()
+	return errors.Join(err, w.Wait())
 }
-
-func (w *Worker) kill() { _ = w.process.Kill() } // an error: it has ended already
