@@ -6,6 +6,8 @@ import (
 	"errors"
 	"math"
 	"time"
+
+	"github.com/pooltender/pool/internal/hatch"
 )
 
 var (
@@ -23,6 +25,7 @@ func (c *core) checkout(ctx context.Context, terms *terms) (lease, error) {
 	done := ctx.Done()
 	if inc := c.stripes[home(c.spread.Load())].worker.Load(); inc != nil {
 		w := inc.word.Load()
+		hatch.At(hatch.Claim, c)
 		switch {
 		case !w.Free():
 		case done == nil && !terms.marked:

@@ -4,11 +4,16 @@ import (
 	"context"
 	"sync/atomic"
 	"unsafe"
+
+	"github.com/pooltender/pool/internal/hatch"
 )
 
 // home is the stripe this goroutine looks at first: the same one every time, as
 // long as its stack stays where it is.
 func home(spread uint32) uint32 {
+	if hatch.Interleaved { // where a stack lies would differ from run to run
+		return 0
+	}
 	var here byte
 	hash := uint32(uintptr(unsafe.Pointer(&here))>>stackGranule) * fibonacci
 	return uint32(uint64(hash) * uint64(spread) >> 32)
@@ -37,6 +42,7 @@ func (c *core) claim(ctx context.Context, done <-chan struct{}, terms *terms) le
 	for i := first; ; {
 		if inc != nil {
 			w := inc.word.Load()
+			hatch.At(hatch.Claim, c)
 			switch {
 			case guest && w.Generation()/2%guestTurns == 0: // it moves twice a lease
 				return lease{}
@@ -72,7 +78,9 @@ func (c *core) claim(ctx context.Context, done <-chan struct{}, terms *terms) le
 // A record that is written late, after the recall, does no harm: until the
 // client has come here nobody else writes it, and the worker is not resident.
 func (c *core) bind(l lease, done <-chan struct{}, terms *terms) lease {
+	hatch.At(hatch.Bind, c)
 	l.inc.client.set(done, terms)
+	hatch.At(hatch.Bind, c)
 	next := l.word.Bind()
 	if l.inc.word.CompareAndSwap(l.word, next) {
 		return lease{l.inc, next, l.ctx}

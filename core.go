@@ -209,7 +209,12 @@ func (c *core) policy() restart.Policy {
 	}
 }
 
-func (c *core) jitter() float64 { return rand.Float64() }
+func (c *core) jitter() float64 {
+	if hatch.Interleaved {
+		return 0.5
+	}
+	return rand.Float64()
+}
 
 // poke wakes whoever waits on a channel of capacity 1.
 func poke(wake chan struct{}) {

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"time"
+
+	"github.com/pooltender/pool/internal/hatch"
 )
 
 // groupWait is a client that waits at several pools, with a waiter in the queue
@@ -123,6 +125,7 @@ func (w *groupWait) sleep(changed <-chan struct{}) (l lease, moved bool, err err
 		})
 	default:
 		p := w.places[chosen-first]
+		hatch.At(hatch.Accept, p.core)
 		if !p.waiter.take() {
 			return l, false, nil // the offer was taken back: there will be another
 		}

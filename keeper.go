@@ -82,11 +82,12 @@ func (k *keeping) runEpoch() error {
 	go k.half(ctx, hatch.Manager, k.manage)
 	go k.half(ctx, hatch.Supervisor, k.superviseWorkers)
 	for {
+		<-k.core.keeper
 		select {
 		case err := <-k.halves:
 			k.alive--
 			return err
-		case <-k.core.keeper:
+		default:
 		}
 		if over, err := k.epochIsOver(); over {
 			return err
@@ -107,6 +108,7 @@ func (k *keeping) half(ctx context.Context, name hatch.Half, run func(context.Co
 			err = fmt.Errorf("pool: %s of %q died: %w", name, k.name, panicError(p))
 		}
 		halves <- err
+		poke(k.core.keeper)
 	}()
 	run(ctx)
 }
@@ -117,6 +119,8 @@ func (k *keeping) half(ctx context.Context, name hatch.Half, run func(context.Co
 func (k *keeping) endHalves() {
 	if k.cancel != nil {
 		k.cancel()
+		poke(k.manager)
+		poke(k.supervisor)
 	}
 	for ; k.alive > 0; k.alive-- {
 		if err := <-k.halves; err != nil && errors.Is(k.cause, errPoisoned) {

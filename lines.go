@@ -20,9 +20,10 @@ type lines struct {
 	beside   map[*slot]*queue.Queue[*waiter] // none of them empty
 	reserved int                             // how many stand beside
 	pinned   int                             // how many of those wait for one worker, whatever the limits
-	seed     maphash.Seed                    // of keys; made for the first
-	keyed    bool
 }
+
+// keySeed keeps clients that choose their keys from choosing a slot.
+var keySeed = maphash.MakeSeed()
 
 // waiting counts all who wait.
 func (l *lines) waiting() int { return l.queue.Len() + l.reserved }
@@ -209,10 +210,7 @@ func (c *core) place(t *terms) *slot {
 
 // slotOf is the slot of a key, of those below Size that are up or about to be.
 func (c *core) slotOf(key string) *slot {
-	if !c.keyed {
-		c.keyed, c.seed = true, maphash.MakeSeed()
-	}
-	i := affinity.Slot(maphash.String(c.seed, key), min(c.goal, len(c.slots)), func(i int) bool {
+	i := affinity.Slot(maphash.String(keySeed, key), min(c.goal, len(c.slots)), func(i int) bool {
 		return c.slots[i].isUp()
 	})
 	if i < 0 {

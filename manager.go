@@ -25,12 +25,10 @@ const (
 func (c *core) manage(ctx context.Context) {
 	timer := newAlarm()
 	defer timer.Stop()
-	for {
+	for ctx.Err() == nil {
 		c.hit(hatch.Manager, hatch.Idle)
 		timer.set(c.sweepAll())
 		select {
-		case <-ctx.Done():
-			return
 		case <-c.manager:
 		case <-timer.C:
 		}

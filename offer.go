@@ -1,6 +1,10 @@
 package pool
 
-import "time"
+import (
+	"time"
+
+	"github.com/pooltender/pool/internal/hatch"
+)
 
 // offerTo hands an idle worker, out of the idle set already, to a waiter that
 // is out of the queue already.
@@ -38,7 +42,11 @@ func (c *core) offer(w *waiter) uint64 {
 // found here another's by now.
 func (c *core) takeBack(s *slot) bool {
 	w := s.loan.served
-	if w == nil || !w.offer.CompareAndSwap(s.loan.offer, 0) {
+	if w == nil {
+		return false
+	}
+	hatch.At(hatch.TakeBack, c)
+	if !w.offer.CompareAndSwap(s.loan.offer, 0) {
 		return false
 	}
 	w.inc = nil

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pooltender/pool/internal/hatch"
 	"github.com/pooltender/pool/internal/word"
 )
 
@@ -133,6 +134,7 @@ func (c *core) withdraw(inc *incarnation) {
 		if w = inc.word.Load(); !w.Resident() {
 			return
 		}
+		hatch.At(hatch.Recall, c)
 		if inc.word.CompareAndSwap(w, w.Recall()) {
 			break
 		}
@@ -213,6 +215,7 @@ func (c *core) glance(inc *incarnation, now time.Time) (watch, brief bool) {
 	if !w.Bound() {
 		return false, false
 	}
+	hatch.At(hatch.Glance, c)
 	done, _ := inc.client.get()
 	if done == nil {
 		return false, false

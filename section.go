@@ -29,9 +29,8 @@ func (c *core) change(fn func()) bool {
 // is healed, which the keeper does at once.
 func (c *core) must(fn func()) {
 	for !c.change(fn) {
-		c.mu.Lock()
-		healed := c.healed
-		c.mu.Unlock()
+		var healed <-chan struct{}
+		c.view(func() { healed = c.healed })
 		if healed != nil {
 			<-healed
 		}
@@ -56,8 +55,8 @@ func (c *core) repair(fn func()) {
 
 // view reads the state, poisoned or not.
 func (c *core) view(fn func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.lock()
+	defer c.release()
 	fn()
 }
 
@@ -73,6 +72,7 @@ func (c *core) exactly(fn func()) {
 // taken had better look again a few times than park: sync.Mutex looks again only
 // where the processor has nothing else to run, which is not so in a crowd.
 func (c *core) lock() {
+	hatch.At(hatch.Lock, c)
 	for range lockLooks {
 		if c.mu.TryLock() {
 			return
@@ -82,6 +82,11 @@ func (c *core) lock() {
 }
 
 const lockLooks = 100
+
+func (c *core) release() {
+	c.mu.Unlock()
+	hatch.At(hatch.Unlock, c)
+}
 
 // unlock is deferred by every critical section. One that did not reach its last
 // line has panicked; the panic goes on up, with the lock free.
@@ -94,7 +99,10 @@ func (c *core) unlock() {
 		c.poison(fmt.Errorf("%w: %w", errPoisoned, panicError(p)))
 		defer panic(p)
 	}
-	c.mu.Unlock()
+	c.release()
+	if w != nil || stirred {
+		hatch.At(hatch.Wake, c)
+	}
 	if w != nil {
 		poke(w.wake)
 	}

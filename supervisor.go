@@ -15,7 +15,7 @@ import (
 func (c *core) superviseWorkers(ctx context.Context) {
 	timer := newAlarm()
 	defer timer.Stop()
-	for {
+	for ctx.Err() == nil {
 		c.hit(hatch.Supervisor, hatch.Idle)
 		c.change(func() {
 			c.hit(hatch.Supervisor, hatch.Locked)
@@ -23,8 +23,6 @@ func (c *core) superviseWorkers(ctx context.Context) {
 			timer.set(c.turnAt)
 		})
 		select {
-		case <-ctx.Done():
-			return
 		case <-c.supervisor:
 		case <-timer.C:
 		}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pooltender/pool/internal/hatch"
 	"github.com/pooltender/pool/internal/queue"
 	"github.com/pooltender/pool/internal/word"
 )
@@ -84,6 +85,7 @@ func (c *core) wait(ctx context.Context, done <-chan struct{}, w *waiter, terms 
 		if err := w.sleep(ctx, timeout); err != nil {
 			return lease{}, c.refusal(terms, err, c.leave(w))
 		}
+		hatch.At(hatch.Accept, c)
 		if w.take() {
 			break
 		}
@@ -113,6 +115,10 @@ func (c *core) join(ctx context.Context, done <-chan struct{}, terms *terms, pat
 
 // sleep returns when there may be an offer, or with the reason to wait no longer.
 func (w *waiter) sleep(ctx context.Context, timeout <-chan time.Time) error {
+	if hatch.Interleaved && len(w.wake) > 0 { // where both are ready a select would choose at random
+		<-w.wake
+		return nil
+	}
 	if timeout == nil { // a select of two is cheaper than one of three
 		select {
 		case <-w.wake:

@@ -1,0 +1,281 @@
+//go:build interleave
+
+package pool_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pooltender/pool"
+	"github.com/pooltender/pool/internal/hatch"
+	"github.com/pooltender/pool/internal/schedule"
+)
+
+func deep(delays, passes int) schedule.Limits {
+	return schedule.Limits{Delays: delays, Passes: passes}
+}
+
+func plots() []plot {
+	background := context.Background()
+	return append(killPlots(), []plot{
+		{
+			name: "two clients of a worker that is lent without the lock", limits: deep(1000, 0), opts: pool.Options{Size: 1},
+			play: func(s *stage) func() error {
+				s.warm()
+				s.client("A", background)
+				s.client("B", background)
+				return func() error { return s.whole() }
+			},
+		},
+		{
+			name: "a waiter is cancelled as it is served, and another waits behind it", limits: deep(3, 0), opts: pool.Options{Size: 1},
+			play: func(s *stage) func() error {
+				held := s.all()
+				ctx, cancel := context.WithCancel(background)
+				s.waiter("A", s.pool, ctx)
+				s.waiter("B", s.pool, background)
+				s.client("C", background)
+				s.back(held...)
+				s.Go("cancel", cancel)
+				return func() error { return errors.Join(s.whole("A"), s.inOrder("A", "B", "C")) }
+			},
+		},
+		{
+			name: "a crash, a cancellation and a client that is gone, of three clients with two workers", limits: deep(3, 1), opts: pool.Options{Size: 2, ReclaimGrace: -1},
+			play: func(s *stage) func() error {
+				s.warm()
+				ctx, cancel := context.WithCancel(background)
+				gone, leave := context.WithCancel(background)
+				s.client("A", ctx)
+				s.leaves("B", gone, leave)
+				s.client("C", background)
+				s.Go("cancel", cancel)
+				s.strike(0)
+				return func() error { return s.whole("A") }
+			},
+		},
+		{
+			name: "a worker dies while it is offered, and the one it was offered to keeps its place", limits: deep(3, 0), opts: pool.Options{Size: 1},
+			spec: running,
+			play: func(s *stage) func() error {
+				held := s.all()
+				s.waiter("A", s.pool, background)
+				s.waiter("B", s.pool, background)
+				s.client("C", background)
+				s.back(held...)
+				s.Go("crash", func() { held[0].Worker().crash <- errUnit })
+				return func() error { return errors.Join(s.whole(), s.inOrder("A", "B", "C")) }
+			},
+		},
+		{
+			name: "a crash meets checkin, retirement and transfer", limits: deep(3, 0), opts: pool.Options{Size: 2},
+			play: func(s *stage) func() error {
+				held := s.all()
+				s.back(held[0])
+				s.Go("retire", func() { held[1].Retire(nil) })
+				s.Go("transfer", func() {
+					if next, err := held[1].Transfer(background); err == nil {
+						hatch.At(hatch.Begin, nil)
+						next.Checkin()
+					}
+				})
+				s.strike(0)
+				s.Go("crash 1", func() { s.inside.CrashWorker(1, errUnit) })
+				return func() error { return s.whole() }
+			},
+		},
+		{
+			name: "a pool shrinks and grows while its workers come back and a client waits", limits: deep(3, 0), opts: pool.Options{Size: 2},
+			play: func(s *stage) func() error {
+				s.back(s.all()...)
+				s.client("A", background)
+				s.Go("resize", func() {
+					_ = s.pool.Resize(background, 1)
+					_ = s.pool.Resize(background, 2)
+				})
+				return func() error { return s.whole() }
+			},
+		},
+		{
+			name: "a worker beyond Size comes and goes", limits: deep(3, 1), opts: pool.Options{Size: 1, MaxOverflow: 1, OverflowLinger: time.Millisecond},
+			play: func(s *stage) func() error {
+				s.back(s.all()...)
+				s.client("A", background)
+				s.client("B", background)
+				s.client("C", background)
+				return func() error { return s.whole() }
+			},
+		},
+		{
+			name: "a pool restarts under its clients", limits: deep(3, 0), opts: pool.Options{Size: 2},
+			play: func(s *stage) func() error {
+				s.back(s.all()...)
+				s.client("A", background)
+				now, cancel := context.WithCancel(background)
+				cancel()
+				s.Go("restart", func() { _ = s.pool.Restart(now) })
+				return func() error { return s.whole() }
+			},
+		},
+		{
+			name: "a pool stops under its clients", limits: deep(3, 0), opts: pool.Options{Size: 1},
+			play: func(s *stage) func() error {
+				s.back(s.all()...)
+				s.client("A", background)
+				s.client("B", background)
+				s.Go("stop", func() {
+					if err := s.pool.Stop(background); err != nil {
+						s.wrong = errors.Join(s.wrong, err)
+					}
+				})
+				return func() error {
+					for name, err := range s.errs {
+						if !errors.Is(err, pool.ErrStopped) {
+							return fmt.Errorf("%s: %w", name, err)
+						}
+					}
+					return s.Check()
+				}
+			},
+		},
+		{
+			name: "the more important of those who wait is served first", limits: deep(3, 0), opts: pool.Options{Size: 1},
+			play: func(s *stage) func() error {
+				held := s.all()
+				ctx, cancel := context.WithCancel(background)
+				s.waiter("low", s.pool.With(pool.Terms{Priority: pool.PriorityLow}), background)
+				s.waiter("high", s.pool.With(pool.Terms{Priority: pool.PriorityHigh}), ctx)
+				s.waiter("normal", s.pool, background)
+				s.Go("cancel", cancel)
+				s.back(held...)
+				s.strike(0)
+				return func() error { return errors.Join(s.whole("high"), s.inOrder("high", "normal", "low")) }
+			},
+		},
+		{
+			name: "who waits for the worker of a key and who waits for any", limits: deep(3, 0), opts: pool.Options{Size: 2},
+			play: func(s *stage) func() error {
+				s.back(s.all()...)
+				s.clientOf("A", s.pool.With(pool.Terms{Key: "a"}), background)
+				s.client("B", background)
+				s.strike(0)
+				return func() error { return s.whole() }
+			},
+		},
+		{
+			name: "TryCheckout finds a worker where one is always free", limits: deep(3, 0), opts: pool.Options{Size: 2},
+			play: func(s *stage) func() error {
+				s.warm()
+				s.client("A", background)
+				s.Go("try", func() {
+					lease, err := s.pool.TryCheckout(background)
+					if err != nil {
+						s.wrong = errors.Join(s.wrong, err)
+						return
+					}
+					hatch.At(hatch.Begin, nil)
+					lease.Checkin()
+				})
+				s.Go("look", func() { _ = s.pool.Stats() })
+				return func() error { return s.whole() }
+			},
+		},
+		{
+			name: "workers are cleaned, used up and recycled while a client waits", limits: deep(3, 0), opts: pool.Options{Size: 1, MaxUses: 2},
+			spec: resetting,
+			play: func(s *stage) func() error {
+				s.back(s.all()...)
+				s.client("A", background)
+				s.Go("recycle", func() { _ = s.pool.Recycle(background) })
+				return func() error { return s.whole() }
+			},
+		},
+		{
+			name: "every worker is visited once while others use it", limits: deep(3, 0), opts: pool.Options{Size: 2},
+			play: func(s *stage) func() error {
+				s.warm()
+				visited := map[*unit]int{}
+				s.Go("each", func() {
+					err := s.pool.Each(background, func(_ context.Context, u *unit) error {
+						visited[u]++
+						return nil
+					})
+					if err != nil || len(visited) != 2 {
+						s.wrong = fmt.Errorf("visited %d, %w", len(visited), err)
+					}
+				})
+				s.client("A", background)
+				return func() error { return s.whole() }
+			},
+		},
+		{
+			name: "a worker dies while it is offered, and no other starts", limits: deep(3, 0), opts: pool.Options{Size: 1, MaxRestarts: 1},
+			spec: startingOnce,
+			play: func(s *stage) func() error {
+				held := s.all()
+				s.waiter("A", s.pool, background)
+				s.waiter("B", s.pool, background)
+				s.back(held...)
+				s.strike(0)
+				return func() error {
+					time.Sleep(schedule.Patience)
+					for name, err := range s.errs {
+						if !errors.Is(err, pool.ErrUnavailable) {
+							return fmt.Errorf("%s: %w", name, err)
+						}
+					}
+					return s.Check()
+				}
+			},
+		},
+	}...)
+}
+
+// startingOnce has the first start succeed and no other.
+func startingOnce(spec *pool.Spec[*unit]) {
+	start, started := spec.Start, false
+	spec.Start = func(ctx context.Context) (*unit, error) {
+		if started {
+			return nil, errUnit
+		}
+		started = true
+		return start(ctx)
+	}
+}
+
+// killPlots has a pool die at every point of its own code where that leaves a change
+// half done, amid a lease that has to be taken back, a crash, a surplus worker
+// and clients that wait.
+func killPlots() []plot {
+	var all []plot
+	for _, at := range []hatch.Killed{
+		{Half: hatch.Manager, At: hatch.Idle}, {Half: hatch.Manager, At: hatch.Locked},
+		{Half: hatch.Manager, At: hatch.Revoke}, {Half: hatch.Manager, At: hatch.Retire},
+		{Half: hatch.Supervisor, At: hatch.Idle}, {Half: hatch.Supervisor, At: hatch.Locked},
+		{Half: hatch.Supervisor, At: hatch.Start}, {Half: hatch.Supervisor, At: hatch.Started},
+		{Half: hatch.Worker, At: hatch.Report},
+	} {
+		opts := pool.Options{Size: 1, ReclaimGrace: -1}
+		if at.At == hatch.Retire {
+			opts.MaxOverflow, opts.OverflowLinger = 1, time.Millisecond
+		}
+		all = append(all, plot{
+			name: at.Error(), limits: deep(2, 0), opts: opts,
+			play: func(s *stage) func() error {
+				s.back(s.all()...)
+				gone, leave := context.WithCancel(context.Background())
+				s.leaves("A", gone, leave)
+				s.client("B", context.Background())
+				s.Go("kill", func() {
+					s.inside.Kill(at.Half, at.At)
+					time.Sleep(2 * opts.OverflowLinger)
+				})
+				s.strike(0)
+				return func() error { return s.whole() }
+			},
+		})
+	}
+	return all
+}
