@@ -27,6 +27,7 @@ type unit struct {
 // without an answer.
 type stage struct {
 	*schedule.Run
+	reg    *pool.Registry
 	pool   *pool.Pool[*unit]
 	inside hatch.Pool
 	wrong  error
@@ -36,8 +37,8 @@ type stage struct {
 
 type unitLease = pool.Lease[*unit]
 
-func newStage(r *schedule.Run, reg *pool.Registry, opts pool.Options, spec func(*pool.Spec[*unit])) *stage {
-	s := &stage{Run: r, errs: make(map[string]error)}
+func newStage(r *schedule.Run, opts pool.Options, spec func(*pool.Spec[*unit])) *stage {
+	s := &stage{Run: r, reg: pool.NewRegistry(), errs: make(map[string]error)}
 	hooks := pool.Spec[*unit]{
 		Start: func(context.Context) (*unit, error) { return &unit{crash: make(chan error, 1)}, nil },
 		Stop: func(u *unit, _ context.Context) error {
@@ -48,8 +49,9 @@ func newStage(r *schedule.Run, reg *pool.Registry, opts pool.Options, spec func(
 	if spec != nil {
 		spec(&hooks)
 	}
+	opts.MaxStarting = 1 // the first workers come in order
 	var err error
-	if s.pool, err = pool.Start(context.Background(), reg, "stage", hooks, opts); err != nil {
+	if s.pool, err = pool.Start(context.Background(), s.reg, "stage", hooks, opts); err != nil {
 		panic(err)
 	}
 	s.inside = hatch.Open(s.pool)

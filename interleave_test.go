@@ -3,7 +3,6 @@
 package pool_test
 
 import (
-	"context"
 	"errors"
 	"testing"
 
@@ -34,13 +33,10 @@ func TestNoOrderOfStepsBreaksThePool(t *testing.T) {
 			if *long {
 				plot.limits.Delays++
 			}
-			reg := pool.NewRegistry(pool.RegistryOptions{})
 			result, err := schedule.Explore(t, plot.limits, func(r *schedule.Run) func() error {
-				s := newStage(r, reg, plot.opts, plot.spec)
+				s := newStage(r, plot.opts, plot.spec)
 				end := plot.play(s)
-				return func() error {
-					return errors.Join(end(), s.pool.Stop(context.Background()))
-				}
+				return func() error { return errors.Join(end(), s.reg.Close()) }
 			})
 			require.NoError(t, err)
 			t.Log(result)

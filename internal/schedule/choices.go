@@ -16,21 +16,23 @@ type choices struct {
 
 type choice struct {
 	taken, of      int
+	first          string
 	delays, passes int // spent before
 }
 
-// next returns which of n may go on, the first unless a prefix says otherwise.
-// It returns n if time is to pass instead.
-func (c *choices) next(n int) int {
+// next returns which of those who can may go on, the first unless a prefix says
+// otherwise. It returns their number if time is to pass instead.
+func (c *choices) next(enabled []*thread) int {
+	n := len(enabled)
 	if n == 1 && c.passes >= c.limits.Passes {
 		return 0
 	}
 	if c.depth == len(c.path) {
-		c.path = append(c.path, choice{of: n, delays: c.delays, passes: c.passes})
+		c.path = append(c.path, choice{of: n, first: enabled[0].name, delays: c.delays, passes: c.passes})
 	}
 	at := c.path[c.depth]
-	if at.of != n {
-		panic(fmt.Sprintf("schedule: the program is not the same as before: %d can go on at choice %d, not %d", n, c.depth, at.of))
+	if at.of != n || at.first != enabled[0].name {
+		panic(fmt.Sprintf("schedule: the program does not do the same every time: at choice %d there were %d, %s first, and now %v", c.depth, at.of, at.first, enabled))
 	}
 	c.depth++
 	c.delays += at.cost()

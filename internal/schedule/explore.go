@@ -67,7 +67,9 @@ func (r *Run) whole(program func(r *Run) (finish func() error)) error {
 	if errors.Is(err, errNothing) {
 		err = nil
 	}
-	return errors.Join(err, finish())
+	err = errors.Join(err, finish())
+	synctest.Wait() // nothing of this run comes by a step of the next
+	return err
 }
 
 // retrace takes the same path again, and writes down the steps.

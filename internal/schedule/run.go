@@ -39,6 +39,10 @@ type Run struct {
 // is stuck.
 const Patience = time.Minute
 
+// moment is the longest time that passes while somebody could go on. In a longer
+// one everything may happen for which there is a deadline.
+const moment = time.Second
+
 // ErrStuck is the failure of a program whose goroutines all wait for ever.
 var ErrStuck = errors.New("schedule: everybody waits, and nothing happens")
 
@@ -148,17 +152,17 @@ func (r *Run) schedule() error {
 		case len(enabled) == 0 && r.finished():
 			return nil
 		case len(enabled) == 0:
-			if !r.pass() {
+			if !r.pass(Patience) {
 				return ErrStuck
 			}
 			continue
 		}
 		chosen := 0
 		if !r.finished() { // what comes after the calls has one order, like what comes before
-			chosen = r.choices.next(len(enabled))
+			chosen = r.choices.next(enabled)
 		}
 		if chosen == len(enabled) {
-			if !r.pass() {
+			if !r.pass(moment) {
 				return errNothing
 			}
 			continue
@@ -194,6 +198,8 @@ func (r *Run) check() error {
 
 // release lets everybody go, unscheduled.
 func (r *Run) release(paused []*thread) {
+	synctest.Wait()
+	paused = append(paused, r.look()...)
 	r.setFree(true)
 	for _, t := range paused {
 		close(t.resume)
@@ -243,13 +249,13 @@ func (r *Run) let(t *thread) {
 }
 
 // pass lets time pass until somebody comes by, and reports whether anybody did.
-func (r *Run) pass() bool {
+func (r *Run) pass(atMost time.Duration) bool {
 	select {
 	case <-r.arrival: // of those who have been seen
 	default:
 	}
 	before := time.Now()
-	timer := time.NewTimer(Patience)
+	timer := time.NewTimer(atMost)
 	defer timer.Stop()
 	select {
 	case <-r.arrival:

@@ -84,7 +84,7 @@ func TestTimePassesWhenEverybodyWaitsAndWhereItMay(t *testing.T) {
 		got := map[string]bool{}
 		_, err := schedule.Explore(t, schedule.Limits{Delays: math.MaxInt, Passes: passes}, func(r *schedule.Run) func() error {
 			order := ""
-			timer := time.AfterFunc(time.Second, func() {
+			timer := time.AfterFunc(time.Millisecond, func() {
 				hatch.At(hatch.Wake, nil)
 				order += "t"
 			})
