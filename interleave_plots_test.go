@@ -43,7 +43,7 @@ func plots() []plot {
 			},
 		},
 		{
-			name: "a crash, a cancellation and a client that is gone, of three clients with two workers", limits: deep(3, 1), opts: pool.Options{Size: 2, ReclaimGrace: -1},
+			name: "a crash, a cancellation and a client that is gone, of three clients with two workers", limits: deep(2, 1), opts: pool.Options{Size: 2, ReclaimGrace: -1},
 			play: func(s *stage) func() error {
 				s.warm()
 				ctx, cancel := context.WithCancel(background)
@@ -261,8 +261,10 @@ func killPlots() []plot {
 		if at.At == hatch.Retire {
 			opts.MaxOverflow, opts.OverflowLinger = 1, time.Millisecond
 		}
+		deaths := 0
 		all = append(all, plot{
 			name: at.Error(), limits: deep(2, 0), opts: opts,
+			met: func() bool { return deaths > 0 },
 			play: func(s *stage) func() error {
 				s.back(s.all()...)
 				gone, leave := context.WithCancel(context.Background())
@@ -273,7 +275,13 @@ func killPlots() []plot {
 					time.Sleep(2 * opts.OverflowLinger)
 				})
 				s.strike(0)
-				return func() error { return s.whole() }
+				return func() error {
+					err := s.whole()
+					if s.pool.Inspect().Epoch > 1 {
+						deaths++
+					}
+					return err
+				}
 			},
 		})
 	}

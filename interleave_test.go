@@ -21,6 +21,8 @@ type plot struct {
 	opts   pool.Options
 	spec   func(*pool.Spec[*unit])
 	play   func(s *stage) (end func() error)
+	// met, if set, says whether what the plot is about has happened at all.
+	met func() bool
 }
 
 // The shipped code, taken through every order of its atomic steps that differs
@@ -39,6 +41,7 @@ func TestNoOrderOfStepsBreaksThePool(t *testing.T) {
 				return func() error { return errors.Join(end(), s.reg.Close()) }
 			})
 			require.NoError(t, err)
+			require.True(t, plot.met == nil || plot.met(), "it never came to that")
 			t.Log(result)
 			total.Runs += result.Runs
 			total.Steps += result.Steps

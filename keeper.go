@@ -118,6 +118,7 @@ func (k *keeping) half(ctx context.Context, name hatch.Half, run func(context.Co
 // done, how it died says more than that it did.
 func (k *keeping) endHalves() {
 	if k.cancel != nil {
+		hatch.At(hatch.End, k.core)
 		k.cancel()
 		poke(k.manager)
 		poke(k.supervisor)

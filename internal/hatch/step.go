@@ -13,6 +13,7 @@ const (
 	Lock   Step = "lock"   // a critical section
 	Unlock Step = "unlock" // its end
 	Wake   Step = "wake"   // whom the section has served or stirred is woken
+	End    Step = "end"    // the keeper ends what is left of an epoch
 
 	Claim  Step = "claim"  // a client lends itself a resident worker
 	Bind   Step = "bind"   // it has written who it is, and says so
