@@ -317,6 +317,7 @@ func TestAnOverflowInUseIsReplacedAFewAtATime(t *testing.T) {
 					ask(t.Context(), p)
 				}
 				grow(p)
+				settle(t, p) // until they are marked
 				for _, lease := range held {
 					lease.Checkin()
 				}
