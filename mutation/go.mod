@@ -1,0 +1,3 @@
+module github.com/pooltender/pool/mutation
+
+go 1.26.0
