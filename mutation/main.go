@@ -8,6 +8,7 @@
 //	go run . -files wait.go,offer.go -n 0
 //	go run . -files '*.go,internal/*/*.go'
 //	go run . -list                 # the faults there are
+//	go run . -twins                # classic bugs, which the suite has to catch
 //
 // A condition is taken for its opposite, true or false; a comparison is moved at
 // its boundary; && becomes ||, + becomes -; a number is one off, a duration doubled;
@@ -53,11 +54,17 @@ const core = "core.go,section.go,claim.go,resident.go,slot.go,incarnation.go,lif
 func main() {
 	switch err := run(os.Args[1:], os.Stdout, os.Stderr); {
 	case err == nil, errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, errUnnoticed):
+		fmt.Fprintln(os.Stderr, "mutation:", err)
+		os.Exit(1)
 	default:
 		fmt.Fprintln(os.Stderr, "mutation:", err)
 		os.Exit(2)
 	}
 }
+
+// errUnnoticed says that the suite has missed a bug.
+var errUnnoticed = errors.New("a twin was not caught")
 
 // settings are what the flags say.
 type settings struct {
@@ -66,7 +73,7 @@ type settings struct {
 	seed                           uint64
 	tests, but                     *regexp.Regexp
 	slowest, patience              time.Duration
-	list, again                    bool
+	list, twins, again             bool
 	tags                           string
 }
 
@@ -87,6 +94,7 @@ func parse(args []string, stderr io.Writer) (s settings, err error) {
 	flags.StringVar(&s.tags, "tags", "", "build with these `tags`")
 	flags.BoolVar(&s.again, "again", false, "try those again that -json says have survived")
 	flags.BoolVar(&s.list, "list", false, "list the faults and try none")
+	flags.BoolVar(&s.twins, "twins", false, "try the twins: classic bugs, written by hand")
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
@@ -117,6 +125,9 @@ func run(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer w.close()
+	if s.twins {
+		return tryTwins(stdout, w, twins, s)
+	}
 	return s.measure(stdout, stderr, m, w)
 }
 
