@@ -368,6 +368,7 @@ func TestWhenALeasedWorkerCrashes(t *testing.T) {
 				require.Equal(t, lease.Slot(), crashed.Slot)
 				require.Equal(t, name == "goexit", crashed.Exit)
 				require.Equal(t, name == "panic", crashed.Panic != nil && len(crashed.Stack) > 0)
+				require.NotContains(t, string(crashed.Stack), "\n\ngoroutine ", "the stack is of one")
 				require.Equal(t, name == "error", errors.Is(crashed, pooltest.ErrScripted))
 				require.Equal(t, pool.EndCrashed, endOf(t, lease).Reason)
 				require.ErrorAs(t, context.Cause(work), new(*pool.CrashError))
