@@ -30,6 +30,16 @@ func TestAPriorityThatWaitsNoMoreDoesNotKeepTheManagerBusy(t *testing.T) {
 	})
 }
 
+// Twenty times as long as such a target is more than a Duration holds.
+func TestTheDefaultIntervalOfALongQueueTargetIsNotShorter(t *testing.T) {
+	t.Parallel()
+	for years := time.Duration(1); years < 100; years++ {
+		options := pool.Options{Size: 1, QueueTarget: years * 365 * 24 * time.Hour}.WithDefaults()
+		require.NoError(t, options.Validate())
+		require.Greater(t, options.QueueInterval, options.QueueTarget)
+	}
+}
+
 // traffic is clients that come at a steady rate for some time, each to work for
 // a while, and to give up after a second. It counts those who were served, and
 // of those who were in half that time, and the others.

@@ -95,7 +95,7 @@ func (o Options) withDefaults() Options {
 	o.OverflowLinger = cmp.Or(o.OverflowLinger, 5*time.Second)
 	o.Order = cmp.Or(o.Order, OrderRecent)
 	o.MaxWaiting = limit(o.MaxWaiting)
-	o.QueueInterval = cmp.Or(o.QueueInterval, min(20*max(o.QueueTarget, 0), maxDuration))
+	o.QueueInterval = cmp.Or(o.QueueInterval, 20*min(max(o.QueueTarget, 0), maxDuration/20))
 	o.Reclaim = cmp.Or(o.Reclaim, ReclaimReplace)
 	o.ReclaimGrace = cmp.Or(o.ReclaimGrace, time.Second)
 	o.TraceLeases = max(o.TraceLeases, 0)
