@@ -167,6 +167,22 @@ func TestAWorkerThatHasStartedGoesToWhoeverIsFirst(t *testing.T) {
 	})
 }
 
+// brettwooldridge/HikariCP#452: while a connection was made for each of two clients
+// the second was given up, because the first was there and had yet to be taken.
+func TestAStartIsGivenUpForNoWorkerThatIsPromised(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.Always(pooltest.Script{StartAfter: time.Second})
+		p := start(t, reg, b, pool.Options{MaxOverflow: 3, MaxStarting: 1})
+		line := []<-chan answer{ask(t.Context(), p), ask(t.Context(), p), ask(t.Context(), p)}
+		for _, asked := range line {
+			time.Sleep(time.Second)
+			lentTo(t, asked)
+			settle(t, p)
+		}
+		require.Equal(t, 3, b.Starts())
+	})
+}
+
 // golang/go#38185: connections are made one after another, by one goroutine, and
 // one that hangs holds up all the others.
 func TestAStartThatHangsHoldsUpNoOther(t *testing.T) {
