@@ -15,6 +15,8 @@ import (
 // Under real scheduling everything at once: workers that live for milliseconds and
 // serve a few clients, checks all the time, crashes in bursts, Recycle and Resize.
 // Worker.Use and the hooks of the backend see who overlaps.
+//
+// commons-pool POOL-184, 287, 340: the evictor and a client had the same object.
 func TestWorkersThatAgeAndAreCheckedAreStillLentOneByOne(t *testing.T) {
 	t.Parallel()
 	const clients, rounds, uses = 8, 300, 20

@@ -133,6 +133,8 @@ func TestACheckDoesNotChangeTheOrder(t *testing.T) {
 	}
 }
 
+// vitessio/vitess#20080: whoever looked after idle connections kept them from
+// clients.
 func TestACheckIsCalledOffForAClientThatWaits(t *testing.T) {
 	for name, act := range map[string]pooltest.Act{"says that it was": pooltest.Hang, "says nothing": pooltest.OK} {
 		t.Run(name, func(t *testing.T) {

@@ -273,6 +273,8 @@ func TestAManagerThatHasNothingToWatchSleeps(t *testing.T) {
 
 // When there are more workers than Size: the highest slots go, though their
 // workers were the first to come back and clients come and go.
+//
+// golang/go#43173: used in turn, none was ever idle for long.
 func TestASurplusWorkerGoesThoughClientsComeAndGo(t *testing.T) {
 	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
 		b.NoReset = true

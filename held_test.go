@@ -23,6 +23,8 @@ const mayWaitForItself = `; the client's own context holds slot 0 of this pool: 
 
 // When a client waits for a worker while it holds the only one: the error says
 // so, whichever context the client passes on.
+//
+// golang/go#16873, panjf2000/ants#80: it hung, and nobody said why.
 func TestWhenAClientWaitsForItself(t *testing.T) {
 	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
 		p := start(t, reg, b, pool.Options{Size: 1})

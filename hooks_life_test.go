@@ -194,6 +194,7 @@ func TestAWorkersContextIsItsOwnLife(t *testing.T) {
 	})
 }
 
+// epgsql/pooler#31, psycopg/psycopg#786: it was adopted, by a pool that was closed.
 func TestAWorkerThatComesLateIsStoppedAndNeverLent(t *testing.T) {
 	for name, row := range map[string]struct {
 		takes   time.Duration

@@ -66,6 +66,7 @@ func TestAKeyHasTheSameWorkerAsLongAsItLives(t *testing.T) {
 	}
 }
 
+// commons-pool POOL-146: one key blocked the others.
 func TestAClientWithAKeyWaitsForItsWorkerAndHoldsUpNobodyElse(t *testing.T) {
 	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
 		p := start(t, reg, b, pool.Options{Size: 3, MaxOverflow: 2})

@@ -75,6 +75,8 @@ func TestAnIdleWorkerIsReplacedAtTheEndOfItsLifeToTheNanosecond(t *testing.T) {
 	})
 }
 
+// jackc/pgx#1437: all connections went at once; and in pgxpool a jitter of less than
+// a second is none.
 func TestLifetimesAreSpreadEvenlyOverTheLastTenth(t *testing.T) {
 	for name, longest := range map[string]time.Duration{"an hour": time.Hour, "a hundred milliseconds": 100 * time.Millisecond, "a microsecond": time.Microsecond} {
 		t.Run(name, func(t *testing.T) {

@@ -39,6 +39,8 @@ func TestLitmusOfRetireAndCrash(t *testing.T) {
 }
 
 // A lease may be shared, and all its methods called at once.
+//
+// commons-pool POOL-248, 419: two ends at once were counted twice.
 func TestLitmusOfTwoEndsOfOneLease(t *testing.T) {
 	for name, other := range map[string]func(l pool.Lease[*pooltest.Worker]) bool{
 		"checkin": func(l pool.Lease[*pooltest.Worker]) bool { return l.Checkin() },
@@ -118,6 +120,8 @@ func TestLitmusOfTransferAndCheckin(t *testing.T) {
 }
 
 // A worker comes back while a client, who has found none, is about to wait.
+//
+// djc/bb8#122, vitessio/vitess#17662: both were there, and neither knew.
 func TestLitmusOfCheckinAndQueueing(t *testing.T) {
 	o := newOutcomes(t)
 	defer o.tell()

@@ -259,6 +259,9 @@ func TestPrioritiesAreWrittenAsWords(t *testing.T) {
 
 // Whoever is gone when its turn comes is passed over without its worker being
 // touched: the worker is not lent, not reset, and not counted as used.
+//
+// vitessio/vitess#20308, #20310: connections went to those who had given up, while
+// others did.
 func TestAWaiterThatIsGoneIsSkippedWithoutAWorkerBeingTouched(t *testing.T) {
 	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
 		b.NoReset = true

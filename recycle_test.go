@@ -88,6 +88,7 @@ func TestRecycleFindsResidentWorkers(t *testing.T) {
 	})
 }
 
+// jackc/puddle: Reset missed what was just being made.
 func TestAStartingWorkerIsOldForRecycle(t *testing.T) {
 	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
 		b.Next(pooltest.Script{StartAfter: time.Second})

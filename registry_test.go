@@ -236,6 +236,7 @@ func TestServeShutsDownWithinDrainTimeout(t *testing.T) {
 	}
 }
 
+// thejerf/suture: it panicked.
 func TestARegistryIsUsedOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T, _ *pool.Registry, b *pooltest.Backend) {
 		reg := pooltest.NewRegistry()

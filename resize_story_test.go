@@ -18,6 +18,8 @@ import (
 // From fifty to one and back, while workers are leased, starting and waited for,
 // with keys and without. Nobody is lost and nobody loses a lease by it, and there
 // are never more workers than allowed or not yet back.
+//
+// deadpool 0.12.2: to shrink and grow at once panicked.
 func TestFromFiftyToOneAndBackNobodyIsLost(t *testing.T) {
 	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
 		b.NoReset = true

@@ -113,6 +113,8 @@ func TestWhenStopComesDuringStart(t *testing.T) {
 
 // When Stop comes during CrashLoop: no more probes; at most one start to cancel;
 // it returns within StopTimeout.
+//
+// swaldman/c3p0#165: it went on trying after close.
 func TestWhenStopComesDuringCrashLoop(t *testing.T) {
 	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
 		p := start(t, reg, b, pool.Options{Size: 3, MaxRestarts: 1})

@@ -226,6 +226,9 @@ func TestWhenANewWorkerIsHandedToAWaiterWhoseContextHasEnded(t *testing.T) {
 
 // When a client checks in twice, or checks in a worker now lent to another:
 // false; the other lease is untouched.
+//
+// jackc/puddle, jackc/pgx#2260, #2564: the second release freed what the next client
+// had by then.
 func TestWhenAClientChecksInTwice(t *testing.T) {
 	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
 		p, q := start(t, reg, b, pool.Options{Size: 1}), start(t, reg, b, pool.Options{Size: 1})
@@ -274,6 +277,8 @@ func TestWhenTheFormerClientOfAWorkerGoesAway(t *testing.T) {
 // When the client's ctx ends while it holds a worker: Lease.Context is done and
 // the client has ReclaimGrace to check in. Then the lease is revoked, the worker
 // replaced, or reset and reused.
+//
+// devinus/poolboy#56, epgsql/pgapp#20: what was still busy was lent on.
 func TestWhenTheClientsContextEndsWhileItHoldsAWorker(t *testing.T) {
 	for _, policy := range []pool.Reclaim{pool.ReclaimReplace, pool.ReclaimReuse} {
 		t.Run(string(policy), func(t *testing.T) {
