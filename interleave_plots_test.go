@@ -266,7 +266,12 @@ func killPlots() []plot {
 			name: at.Error(), limits: deep(2, 0), opts: opts,
 			met: func() bool { return deaths > 0 },
 			play: func(s *stage) func() error {
-				s.back(s.all()...)
+				held := s.all()
+				for range opts.MaxOverflow {
+					lease, _ := s.pool.Checkout(context.Background())
+					held = append(held, lease)
+				}
+				s.back(held...)
 				gone, leave := context.WithCancel(context.Background())
 				s.leaves("A", gone, leave)
 				s.client("B", context.Background())
