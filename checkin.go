@@ -72,7 +72,7 @@ func (l lease) endLocked(fn func(c *core, s *slot) *leaseContext) (ended bool, m
 		return false, nil, false
 	}
 	c.midway = true
-	if ended = l.grasp(); ended {
+	if ended = l.grasp(); ended { // step end
 		made = fn(c, s)
 	}
 	yield = c.woken != nil && c.yields()
@@ -94,7 +94,7 @@ func (l lease) grasp() bool {
 // checkin swaps the word back, which only the live lease of a resident worker
 // can do. If that fails, the lease has ended or has to end under the lock.
 func (l lease) checkin() bool {
-	return l.word.Resident() && l.inc.word.CompareAndSwap(l.word, l.word.Release()) || l.checkinSlowly()
+	return l.word.Resident() && l.inc.word.CompareAndSwap(l.word, l.word.Release()) || l.checkinSlowly() // step checkin
 }
 
 func (l lease) checkinSlowly() bool { return l.end(checkinLease) }

@@ -24,16 +24,16 @@ func (c *core) checkout(ctx context.Context, terms *terms) (lease, error) {
 	}
 	done := ctx.Done()
 	if inc := c.stripes[home(c.spread.Load())].worker.Load(); inc != nil {
-		w := inc.word.Load()
+		w := inc.word.Load() // step look
 		hatch.At(hatch.Claim, c)
 		switch {
 		case !w.Free():
 		case done == nil && !terms.marked:
-			if inc.word.CompareAndSwap(w, w.Claim()) {
+			if inc.word.CompareAndSwap(w, w.Claim()) { // step claim
 				return lease{inc, w.Claim(), ctx}, nil
 			}
 		case w.Swept() && inc.client.is(done, terms) && ctx.Err() == nil:
-			if inc.word.CompareAndSwap(w, w.ClaimBound()) {
+			if inc.word.CompareAndSwap(w, w.ClaimBound()) { // step claim
 				return lease{inc, w.ClaimBound(), ctx}, nil
 			}
 		}
@@ -67,7 +67,7 @@ func (c *core) take(ctx context.Context, done <-chan struct{}, terms *terms, que
 			return l, nil, c.refusal(terms, err, 0)
 		}
 	}
-	c.lock()
+	c.lock() // step take
 	defer c.unlock()
 	if !c.open {
 		return l, nil, nil

@@ -41,23 +41,23 @@ func (c *core) claim(ctx context.Context, done <-chan struct{}, terms *terms) le
 	guest := inc == nil
 	for i := first; ; {
 		if inc != nil {
-			w := inc.word.Load()
+			w := inc.word.Load() // step look
 			hatch.At(hatch.Claim, c)
 			switch {
 			case guest && w.Generation()/2%guestTurns == 0: // it moves twice a lease
 				return lease{}
 			case !w.Free() || done != nil && !w.Swept():
 			case anonymous:
-				if inc.word.CompareAndSwap(w, w.Claim()) {
+				if inc.word.CompareAndSwap(w, w.Claim()) { // step claim
 					return lease{inc, w.Claim(), ctx}
 				}
 			case done != nil && ctx.Err() != nil:
 				return lease{}
 			case inc.client.is(done, terms):
-				if inc.word.CompareAndSwap(w, w.ClaimBound()) {
+				if inc.word.CompareAndSwap(w, w.ClaimBound()) { // step claim
 					return lease{inc, w.ClaimBound(), ctx}
 				}
-			case inc.word.CompareAndSwap(w, w.ClaimBinding()):
+			case inc.word.CompareAndSwap(w, w.ClaimBinding()): // step claim
 				return c.bind(lease{inc, w.ClaimBinding(), ctx}, done, terms)
 			}
 		}
@@ -79,14 +79,14 @@ func (c *core) claim(ctx context.Context, done <-chan struct{}, terms *terms) le
 // client has come here nobody else writes it, and the worker is not resident.
 func (c *core) bind(l lease, done <-chan struct{}, terms *terms) lease {
 	hatch.At(hatch.Bind, c)
-	l.inc.client.set(done, terms)
+	l.inc.client.set(done, terms) // step record
 	hatch.At(hatch.Bind, c)
 	next := l.word.Bind()
-	if l.inc.word.CompareAndSwap(l.word, next) {
+	if l.inc.word.CompareAndSwap(l.word, next) { // step bind
 		return lease{l.inc, next, l.ctx}
 	}
 	var live bool
-	c.must(func() {
+	c.must(func() { // step mend
 		s := l.inc.slot
 		l.inc.binding = false
 		if live = l.live(); !live { // nobody has had it

@@ -233,4 +233,4 @@ func earliest(a, b time.Time) time.Time {
 }
 
 // hit is a place where a half can be killed.
-func (c *core) hit(half hatch.Half, at hatch.Point) { c.faults.Hit(half, at) }
+func (c *core) hit(half hatch.Half, at hatch.Point) { c.faults.Hit(half, at) } // step kill

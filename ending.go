@@ -85,7 +85,7 @@ func (c *core) advance(inc *incarnation) {
 	if inc.running {
 		return
 	}
-	inc.gone = true
+	inc.gone = true // step gone
 	if inc.delivered {
 		c.publishOf(EventWorkerStopped, inc, inc.told().stopErr, inc.age(c.now()))
 	}

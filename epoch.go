@@ -104,7 +104,7 @@ func (c *core) rebuild(now time.Time, cause error) {
 	}
 	for _, s := range c.slots {
 		if s.inc != nil {
-			c.withdraw(s.inc)
+			c.withdraw(s.inc) // step withdraw
 			if s.loan != nil {
 				c.revoke(s, EndRestarted, cause)
 			}

@@ -128,7 +128,7 @@ func (c *core) resize(ctx context.Context, size int) error {
 		if stopped = c.state == StateDraining || c.state == StateStopped; stopped {
 			return
 		}
-		c.setGoal(size)
+		c.setGoal(size) // step resize
 	})
 	if stopped {
 		return c.refusalOf(ErrStopped)
@@ -183,7 +183,7 @@ func (c *core) restart(ctx context.Context) error {
 		}
 		switch c.state {
 		case stateRunning, StateCrashLoop, StateStarting:
-			c.become(StateRestarting)
+			c.become(StateRestarting) // step restart
 			c.forced = false
 			c.tellAll(nil)
 		case StateFailed:
@@ -201,7 +201,7 @@ func (c *core) restart(ctx context.Context) error {
 	err := c.awaitUp(ctx, epoch)
 	if err != nil && ctx.Err() != nil {
 		c.must(func() {
-			if c.state == StateRestarting && c.epoch < epoch {
+			if c.state == StateRestarting && c.epoch < epoch { // step force
 				c.forced = true
 				poke(c.keeper)
 			}

@@ -132,7 +132,7 @@ func (k *keeping) endHalves() {
 
 // epochIsOver reports whether the epoch has to end without the death of a half.
 func (k *keeping) epochIsOver() (over bool, err error) {
-	k.view(func() {
+	k.view(func() { // step over
 		switch {
 		case k.poisoned:
 			over, err = true, k.poisonedBy
@@ -163,11 +163,11 @@ func (k *keeping) rest() (stopped bool) {
 			next := k.supervise(now)
 			switch k.state {
 			case StateDraining: // Stop wins: the new epoch never begins
-				stopped = k.isEmpty()
+				stopped = k.isEmpty() // step stop
 			case StateRestarting:
 				// Decided and done in one critical section, or a Stop in between is lost.
 				if ready = !now.Before(k.restartAt); ready {
-					k.begin()
+					k.begin() // step begin
 				}
 				next = earliest(next, k.restartAt)
 			}

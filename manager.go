@@ -52,12 +52,12 @@ func (c *core) sweepAll() (next time.Time) {
 						continue
 					}
 					if watch {
-						c.recall(s)
+						c.recall(s) // step watch
 					}
 				}
 				if c.tracked(s) {
 					found = true
-					fresh = c.look(s, now, &next) || fresh
+					fresh = c.look(s, now, &next) || fresh // step reclaim
 				}
 			}
 		})
@@ -66,8 +66,8 @@ func (c *core) sweepAll() (next time.Time) {
 		}
 	}
 	c.change(func() {
-		next = earliest(next, c.retireSurplus(now))
-		next = earliest(next, c.nextSweep(now, found, fresh))
+		next = earliest(next, c.retireSurplus(now))           // step linger
+		next = earliest(next, c.nextSweep(now, found, fresh)) // step park
 		next = earliest(next, c.pollQueue(now))
 	})
 	return next

@@ -70,7 +70,7 @@ func (c *core) takeBack(s *slot) bool {
 // it has waited. If it was served at that very moment the worker goes back,
 // unused (invariant 6).
 func (c *core) leave(w *waiter) (waited time.Duration) {
-	c.must(func() {
+	c.must(func() { // step leave
 		waited = c.waitedFor(w, c.now())
 		if !c.remove(w) && w.take() && w.err == nil && w.inc.word.Load().Same(w.word) {
 			c.giveBack(w.inc.slot)

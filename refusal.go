@@ -58,7 +58,7 @@ func (c *core) nextAttempt(now time.Time) (next time.Time) {
 func (c *core) refusal(t *terms, reason error, waited time.Duration) *CheckoutError {
 	err := &CheckoutError{Pool: c.name, Err: reason, Waited: waited}
 	now := time.Now()
-	c.exactly(func() {
+	c.exactly(func() { // step refuse
 		if reason == ErrUnavailable || reason == ErrOverloaded {
 			c.shed++
 		}

@@ -166,7 +166,7 @@ func (c *core) settle() {
 	c.spread.Store(0)
 	for i := range c.stripes[:c.places] {
 		if inc := c.stripes[i].worker.Load(); inc != nil {
-			c.recall(inc.slot)
+			c.recall(inc.slot) // step settle
 		}
 	}
 }
@@ -179,10 +179,10 @@ func (c *core) takeIdle() *slot {
 	}
 	for i := range c.stripes[:c.places] { // one that is idle will do, and leaves the others where they are
 		inc := c.stripes[i].worker.Load()
-		if inc == nil || !inc.word.Load().Free() {
+		if inc == nil || !inc.word.Load().Free() { // step peek
 			continue
 		}
-		c.recall(inc.slot)
+		c.recall(inc.slot) // step grab
 		if s := c.takeNext(); s != nil {
 			return s
 		}
@@ -208,7 +208,7 @@ func (c *core) takeNext() *slot {
 // What is read of the record belongs to the lease if the word was the same
 // before and after. If not, that lease has only just begun, and will be seen.
 func (c *core) glance(inc *incarnation, now time.Time) (watch, brief bool) {
-	w := inc.word.Load()
+	w := inc.word.Load() // step sweep
 	if c.holds() {
 		return w.Leased(), false
 	}
@@ -221,7 +221,7 @@ func (c *core) glance(inc *incarnation, now time.Time) (watch, brief bool) {
 		return false, false
 	}
 	st := &c.stripes[inc.stripe]
-	if st.seen.Same(w) || inc.word.Load() == w && closed(done) {
+	if st.seen.Same(w) || inc.word.Load() == w && closed(done) { // step reread
 		return true, false
 	}
 	st.seen, st.first = w, c.instant(now)

@@ -104,7 +104,7 @@ func (c *core) unlock() {
 		hatch.At(hatch.Wake, c)
 	}
 	if w != nil {
-		poke(w.wake)
+		poke(w.wake) // step poke
 	}
 	if stirred {
 		poke(c.supervisor)

@@ -7,11 +7,11 @@ import (
 // stop drains the pool until ctx is done, forces the rest, and waits for the
 // end, which comes StopTimeout later at most.
 func (c *core) stop(ctx context.Context) error {
-	c.must(func() { c.drain() })
+	c.must(func() { c.drain() }) // step drain
 	select {
 	case <-c.stopped:
 	case <-ctx.Done():
-		c.must(func() { c.force() })
+		c.must(func() { c.force() }) // step force
 		<-c.stopped
 	}
 	var err error

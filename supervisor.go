@@ -60,7 +60,7 @@ func (c *core) supervise(now time.Time) (next time.Time) {
 		next = c.judge(now)
 		next = earliest(next, c.retireOld(now))
 		next = earliest(next, c.checkIdle(now))
-		next = earliest(next, c.startWorkers(now))
+		next = earliest(next, c.startWorkers(now)) // step start
 		next = earliest(next, c.show(now))
 	}
 	c.stirred = false // what the turn itself has changed, it has seen

@@ -57,8 +57,8 @@ func (c *core) seeWaiters(now time.Time) {
 
 // take accepts the offer that stands, or takes it back: whoever comes first.
 func (w *waiter) take() bool {
-	n := w.offer.Load()
-	return n != 0 && w.offer.CompareAndSwap(n, 0)
+	n := w.offer.Load()                           // step read
+	return n != 0 && w.offer.CompareAndSwap(n, 0) // step accept
 }
 
 // wait waits until the client is served, its context is done, or its patience
@@ -107,7 +107,7 @@ func (c *core) join(ctx context.Context, done <-chan struct{}, terms *terms, pat
 	if patience > 0 {
 		deadline = earliest(deadline, now.Add(patience))
 	}
-	c.must(func() {
+	c.must(func() { // step join
 		w, l, reason = c.admit(ctx, done, terms, now, deadline)
 	})
 	return w, l, reason
@@ -121,13 +121,13 @@ func (w *waiter) sleep(ctx context.Context, timeout <-chan time.Time) error {
 	}
 	if timeout == nil { // a select of two is cheaper than one of three
 		select {
-		case <-w.wake:
+		case <-w.wake: // step wake
 			return nil
 		case <-w.done:
 		}
 	} else {
 		select {
-		case <-w.wake:
+		case <-w.wake: // step wake
 			return nil
 		case <-timeout:
 			return ErrOverloaded

@@ -79,13 +79,13 @@ func (c *core) label(inc *incarnation) {
 }
 
 // started records the end of a Start and reports whether its worker is adopted.
-func (c *core) started(inc *incarnation, o *outcome) bool {
+func (c *core) started(inc *incarnation, o *outcome) bool { // step started
 	now := c.now()
 	inc.hook = noHook
 	c.returnPermit(inc)
 	if o != nil {
 		if !inc.over {
-			c.startFailed(inc, o.ofStart(inc), now)
+			c.startFailed(inc, o.ofStart(inc), now) // step failed
 		}
 		c.advance(inc)
 		return false
@@ -138,7 +138,7 @@ func (c *core) ran(inc *incarnation, o *outcome) {
 // crash marks a live worker as dead. From here on it is not lent (invariant 7),
 // its lease has ended, and no other signal of its death does anything more
 // (invariant 4).
-func (c *core) crash(inc *incarnation, err *CrashError) {
+func (c *core) crash(inc *incarnation, err *CrashError) { // step crash
 	s := inc.slot
 	c.recall(s)
 	now := c.now()
@@ -187,7 +187,7 @@ func (c *core) tend(inc *incarnation, h hook) {
 }
 
 // tended records the end of a Reset or Check.
-func (c *core) tended(inc *incarnation, h hook, o *outcome) {
+func (c *core) tended(inc *incarnation, h hook, o *outcome) { // step tended
 	inc.hook = noHook
 	inc.fate.cancelHook()
 	inc.fate.cancelHook = nil
