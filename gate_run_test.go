@@ -44,6 +44,18 @@ var runGate = hookGate{hook: "run", operations: []operation{
 		},
 	},
 	{
+		name: "leased, and Stop waits", opts: pool.Options{Size: 1},
+		begin: func(c *call) { c.open(); c.prove(); close(c.unleashed[c.take().Slot().Index]) }, then: (*call).stop,
+		cells: []cells{
+			be(on(ok), "leased, vacant", "stopped at once", "crashed (run return), lease crashed, stopped"),
+			be(on(fails, panics, exits), "leased, vacant", "stopped at once", "crashed (*), lease crashed, stopped"),
+			be(on(slow, asks, checksIn, retires, resizes, restarts), "leased, 1s vacant", "stopped at once",
+				"1s crashed (run return), lease crashed, stopped"),
+			be(on(hangs, ignores), "leased", "stopped at once", ""),
+			be(on(stops), "leased, 500ms stopping, 5.5s vacant", "stopped at once", "500ms lease stopped, 5.5s zombie (run), stopped"),
+		},
+	},
+	{
 		name: "while Reset runs", opts: pool.Options{Size: 1},
 		begin: func(c *call) {
 			c.open()
