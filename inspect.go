@@ -34,7 +34,7 @@ type Stats struct {
 	Waited    uint64 `json:"waited"`    // clients that had to queue, served or not
 	Shed      uint64 `json:"shed"`      // checkouts refused with ErrOverloaded or ErrUnavailable
 	Crashes   uint64 `json:"crashes"`   // of workers, Reset and Check included
-	Restarts  uint64 `json:"restarts"`  // workers that came up, but for the first of each slot; normal where they come and go
+	Restarts  uint64 `json:"restarts"`  // workers that came up in a start after their slot's first; normal where they come and go
 
 	Unstable  bool  `json:"unstable"`             // more ends nobody asked for than MaxRestarts in RestartWindow
 	LastError error `json:"last_error,omitempty"` // the last crash, failed start, retirement or death of the pool; success does not clear it
