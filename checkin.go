@@ -279,15 +279,19 @@ func (c *core) rest(s *slot) {
 	}
 }
 
-// err returns how the lease ended. The lock is not held.
+// err returns how the lease ended. The lock is not held. On a poisoned state a
+// lease is as good as over, but nobody knows why before the keeper has ended it.
 func (l lease) err() error {
 	if l.inc == nil {
 		return &LeaseError{}
 	}
 	c := l.inc.slot.core
-	live := false
+	live, doomed := false, false
 	var end leaseEnd
-	c.view(func() { live, end = l.live(), l.inc.endOf(l.word) })
+	look := func() { live, doomed, end = l.live(), c.poisoned, l.inc.endOf(l.word) }
+	if c.view(look); live && doomed {
+		c.must(look)
+	}
 	if live {
 		return nil
 	}

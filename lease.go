@@ -74,16 +74,10 @@ func (l Lease[W]) Transfer(ctx context.Context) (Lease[W], error) {
 	if err := ctx.Err(); err != nil {
 		return Lease[W]{}, err
 	}
-	for {
-		if next, ok := l.lease.transfer(ctx, done); ok {
-			return Lease[W]{next}, nil
-		}
-		if err := l.lease.err(); err != nil {
-			return Lease[W]{}, err
-		}
-		// The keeper is about to end the lease; then it is known why.
-		l.lease.inc.slot.core.must(func() {})
+	if next, ok := l.lease.transfer(ctx, done); ok {
+		return Lease[W]{next}, nil
 	}
+	return Lease[W]{}, l.lease.err()
 }
 
 // Context returns a context for work on the worker: done when the client's
