@@ -28,7 +28,7 @@ type latencies struct{ lend, token, handOver, tokenOver sample }
 func newQuiet(ctx context.Context, reg *pool.Registry) (*quiet, error) {
 	p, err := pool.Start(ctx, reg, "quiet", pool.Spec[int]{
 		Start: func(context.Context) (int, error) { return 1, nil },
-	}, pool.Options{Size: 1})
+	}, pool.Options{Size: 1, MaxWait: bearing})
 	q := &quiet{pool: p, token: make(chan struct{}, 1)}
 	q.token <- struct{}{}
 	return q, err

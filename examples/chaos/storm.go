@@ -82,11 +82,13 @@ func (c config) run(ctx context.Context, d *display) (*report, error) {
 
 // begin starts everything, the quiet pool first.
 func (s *storm) begin(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
 	if s.quiet, err = newQuiet(ctx, s.reg); err != nil {
 		return err
 	}
-	alone, cancel := context.WithTimeout(ctx, min(3*time.Second, s.duration/5))
-	defer cancel()
+	alone, end := context.WithTimeout(ctx, min(3*time.Second, s.duration/5))
+	defer end()
 	if err := s.quiet.measure(alone, &s.quiet.alone); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 var tempers = []visits{
 	{"patient", 20, (*client).checkOut},
 	{"hasty", 10, (*client).checkOut},
+	{"timeless", 6, (*client).checkOutForEver},
 	{"cancelling", 8, (*client).changeMind},
 	{"trying", 8, (*client).try},
 	{"calling", 10, (*client).call},
@@ -72,6 +73,14 @@ func (c *client) checkOut(ctx context.Context, v *visit) error {
 		return err
 	}
 	return c.checkIn(l, c.hold(ctx, l))
+}
+
+// checkOutForEver has a context that never ends, so that nothing but the client
+// bounds the lease, and waits but a moment.
+func (c *client) checkOutForEver(_ context.Context, v *visit) error {
+	v.allows = append(v.allows, pool.ErrOverloaded)
+	v.pool = v.plain.With(pool.Terms{MaxWait: c.workTime() + 1})
+	return c.checkOut(context.Background(), v)
 }
 
 func (c *client) changeMind(ctx context.Context, v *visit) error {
