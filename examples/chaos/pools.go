@@ -154,6 +154,13 @@ func (h *house) close(patience time.Duration) error {
 	return err
 }
 
+// resizeBack asks for as many workers as in the beginning, and does not wait.
+func (h *house) resizeBack() {
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = h.pool().Resize(over, h.options.Size) // an error: nobody waits, and the goal stands
+}
+
 // zombies counts those that a Stop has named.
 func zombies(err error) int {
 	var stop *pool.StopError

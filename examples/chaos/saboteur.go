@@ -56,11 +56,9 @@ func (s *saboteur) harm(ctx context.Context) {
 // relent takes back what would keep clients waiting.
 func (s *saboteur) relent() {
 	s.long.Wait()
-	over, cancel := context.WithCancel(context.Background())
-	cancel()
 	for _, h := range s.houses {
 		h.mischief.Store(nil)
-		_ = h.pool().Resize(over, h.options.Size) // the goal stands though nobody waits
+		h.resizeBack()
 	}
 	collect()
 }
@@ -112,12 +110,19 @@ func (s *saboteur) spoilHook(_ context.Context, h *house) {
 	})
 }
 
+// resize leaves no pool at 0 for long, or all clients would soon wait there.
 func (s *saboteur) resize(ctx context.Context, h *house) {
 	size := s.r.IntN(6)
 	if h.options.Size == 0 {
 		size = 0
 	}
 	s.ask(ctx, h, func(ctx context.Context, p pool.Control) error { return p.Resize(ctx, size) })
+	if size == 0 {
+		s.long.Go(func() {
+			_ = pause(ctx, 50*ms)
+			h.resizeBack()
+		})
+	}
 }
 
 func (s *saboteur) recycle(ctx context.Context, h *house) {

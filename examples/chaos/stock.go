@@ -61,7 +61,7 @@ func children() (n int) {
 	return n
 }
 
-// leftovers is what may not be left when all is over.
+// since is what there is more of than before, of what may not be left over.
 func (s stock) since(before stock) stock {
 	return stock{
 		goroutines: s.goroutines - before.goroutines,

@@ -15,10 +15,8 @@ type look struct {
 	waiting, crowded int // beats that clients have waited beside an idle worker; that more workers lived than the pool has
 }
 
-const (
-	mostWaiting = int(5 * time.Second / beat)
-	mostCrowded = int(5 * time.Second / beat)
-)
+// tooLong is how many beats that may last.
+const tooLong = int(5 * time.Second / beat)
 
 // watch looks at everything until all are back. Whoever is not in time never is.
 func (g *gust) watch(back <-chan struct{}) error {
@@ -64,10 +62,10 @@ func (g *gust) look(h *house, before look) (now look) {
 	if l.era.population() > len(inside.Slots)+len(inside.Zombies) {
 		now.crowded = before.crowded + 1
 	}
-	if now.waiting == mostWaiting {
+	if now.waiting == tooLong {
 		g.checker.violated("%s: clients wait, nobody is served, and workers are idle: %+v", h.name, inside)
 	}
-	if now.crowded == mostCrowded {
+	if now.crowded == tooLong {
 		g.checker.violated("%s: %d workers live, more than it knows of: %+v", h.name, l.era.population(), inside)
 	}
 	return now
