@@ -97,6 +97,29 @@ func TestAClientWhoseLeaseWasRevokedMayBeLateWhereWorkersAreLentOn(t *testing.T)
 	require.Zero(t, n)
 }
 
+func TestAClientThatComesTooLateTakesAWorkerFromNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, w := new(checker), new(witness)
+		w.begin(c.newEra(true, 0), pool.Slot{})
+		late, other := &holder{ended: func() bool { return true }}, holding()
+		w.take(other)
+		w.take(late)
+		require.Same(t, other, w.holder.Load())
+		w.release(other)
+		w.take(other)
+		w.holder.Store(late) // as it is for a moment
+		w.release(other)
+		_, n := c.violations()
+		require.Zero(t, n)
+
+		w.take(other)
+		w.take(holding())
+		w.release(other)
+		_, n = c.violations()
+		require.Equal(t, 2, n, "both have a lease that goes on")
+	})
+}
+
 func TestOfManyViolationsTheFirstAreKept(t *testing.T) {
 	c := new(checker)
 	for i := range mostViolations + 5 {

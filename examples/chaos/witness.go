@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -44,8 +45,13 @@ func (w *witness) String() string {
 
 // take is said by a client that has the worker from now on.
 func (w *witness) take(h *holder) {
-	if before := w.holder.Swap(h); before != nil && !w.forgiven(before) {
+	before := w.holder.Swap(h)
+	switch {
+	case before == nil:
+	case !w.forgiven(before, h):
 		w.era.violated("%v has two holders", w)
+	case h.ended():
+		w.holder.CompareAndSwap(h, before) // this one has come too late
 	}
 	if w.over.Load() && !eventually(h.ended) {
 		w.era.violated("%v is leased though it has been stopped or given away", w)
@@ -71,18 +77,22 @@ func (w *witness) pass(from, to *holder) {
 	if w.holder.CompareAndSwap(from, to) {
 		return
 	}
-	last := to
+	last, other := to, w.holder.Load()
 	if last == nil {
 		last = from
 	}
-	if !w.forgiven(last) {
+	if !w.forgiven(last, other) {
 		w.era.violated("%v was held by somebody else as well", w)
 	}
 }
 
-// forgiven reports whether a client may be found to hold a worker that another
-// has: one that has not noticed yet that its lease was revoked.
-func (w *witness) forgiven(h *holder) bool { return w.era.shared && eventually(h.ended) }
+// forgiven reports whether clients may be found to hold the same worker: all but
+// one have not noticed yet that their lease was revoked.
+func (w *witness) forgiven(these ...*holder) bool {
+	return w.era.shared && eventually(func() bool {
+		return slices.ContainsFunc(these, func(h *holder) bool { return h == nil || h.ended() })
+	})
+}
 
 // give is said by a client that has taken the worker out of its pool.
 func (w *witness) give() {
