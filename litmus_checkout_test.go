@@ -1,147 +1,297 @@
 package pool_test
 
 import (
+	"cmp"
 	"context"
-	"runtime"
-	"sync"
-	"sync/atomic"
+	"errors"
 	"testing"
+	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pooltender/pool"
 	"github.com/pooltender/pool/pooltest"
 )
 
-func TestLitmusOfCancelAndGrant(t *testing.T) {
-	o := newOutcomes(t)
-	defer o.tell()
-	p, _ := litmusPool(t, pool.Options{Size: 1})
-	for range rounds(2000) {
-		holder := take(t, context.Background(), p)
-		ctx, cancel := context.WithCancel(context.Background())
-		ended := make(chan string, 1)
-		go func() {
-			l, err := p.Checkout(ctx)
-			if err != nil {
-				ended <- "cancelled"
-				return
-			}
-			work(l)
-			if !l.Checkin() {
-				o.forbidden("granted, and taken away at once", l.Err())
-			}
-			ended <- "granted"
-		}()
-		for p.Stats().Waiting == 0 {
-			runtime.Gosched()
-		}
-		meet(func() { holder.Checkin() }, cancel)
-		o.saw(<-ended)
-		l, err := p.TryCheckout(context.Background())
-		if err != nil {
-			o.forbidden("the worker is lost", err)
-			return
-		}
-		l.Checkin()
+func grantedOrCancelled(err error) string {
+	switch {
+	case err == nil:
+		return "granted"
+	case errors.Is(err, context.Canceled) && !errors.As(err, new(*pool.LeaseError)):
+		return "cancelled"
 	}
-	pooltest.Check(t, p)
+	return err.Error()
 }
 
-func TestLitmusOfCrashAndCheckin(t *testing.T) {
-	o := newOutcomes(t)
-	defer o.tell()
-	p, b := litmusPool(t, pool.Options{Size: 1})
-	contexts := clients(t)
-	n := rounds(2000)
-	for i := range n {
-		ctx := contexts[i%2]
-		warm(t, ctx, p, 1)
-		l := take(t, ctx, p)
-		var returned bool
-		meet(func() { returned = l.Checkin() }, func() { pooltest.KillWorker(p, 0) })
-		switch end := reason(l); {
-		case returned && end == pool.EndReturned:
-			o.saw("returned before the crash")
-		case !returned && end == pool.EndCrashed:
-			o.saw("crashed while leased")
-		default:
-			o.forbidden("an end with two reasons", returned, end)
+func TestLitmusOfCancelAndGrant(t *testing.T) {
+	litmus(t, million, grades{"cancelled": usual, "granted": usual}, func(t *testing.T) race {
+		p, _ := litmusPool(t, pool.Options{Size: 1, ReclaimGrace: time.Hour})
+		lend := lender(t, p)
+		var holder fakeLease
+		var waiter <-chan error
+		var cancel context.CancelFunc
+		return race{
+			prepare: func() {
+				holder = lend()
+				var ctx context.Context
+				ctx, cancel = context.WithCancel(context.Background())
+				waiter = borrow(ctx, p.Checkout)
+				queued(p, 1)
+			},
+			sides: []func(){func() { holder.Checkin() }, func() { cancel() }},
+			judge: func() string {
+				how := grantedOrCancelled(<-waiter)
+				return cmp.Or(atRest(p, 1), how)
+			},
 		}
-		if l.Checkin() {
-			o.forbidden("a lease ends twice")
+	})
+}
+
+// Both pools may serve the client in the moment in which it goes: then both have
+// their workers back, unused.
+func TestLitmusOfCancelAndGrantsOfAGroup(t *testing.T) {
+	litmus(t, million, grades{"cancelled": usual, "granted": usual}, func(t *testing.T) race {
+		one, _ := litmusPool(t, pool.Options{Size: 1, ReclaimGrace: time.Hour})
+		other, _ := litmusPool(t, pool.Options{Size: 1, ReclaimGrace: time.Hour})
+		group := pool.NewGroup(one, other)
+		lendOne, lendOther := lender(t, one), lender(t, other)
+		var first, second fakeLease
+		var cancel context.CancelFunc
+		var waiter <-chan error
+		return race{
+			prepare: func() {
+				first, second = lendOne(), lendOther()
+				var ctx context.Context
+				ctx, cancel = context.WithCancel(context.Background())
+				waiter = borrow(ctx, group.Checkout)
+				queued(one, 1)
+				queued(other, 1)
+			},
+			sides: []func(){func() { first.Checkin() }, func() { second.Checkin() }, func() { cancel() }},
+			judge: func() string {
+				how := grantedOrCancelled(<-waiter)
+				return cmp.Or(atRest(one, 1), atRest(other, 1), how)
+			},
 		}
-	}
-	require.NoError(t, p.WaitReady(t.Context(), 1))
-	assert.Equal(t, n+1, b.Starts(), "one replacement for each crash")
-	assert.EqualValues(t, n, p.Stats().Crashes)
-	pooltest.Check(t, p)
+	})
+}
+
+// One place to wait, and a more important client comes for it while the worker
+// does.
+func TestLitmusOfDisplacementAndGrant(t *testing.T) {
+	litmus(t, million, grades{"displaced": usual, "served": usual}, func(t *testing.T) race {
+		p, _ := litmusPool(t, pool.Options{Size: 1, MaxWaiting: 1})
+		important := p.With(pool.Terms{Priority: pool.PriorityHigh})
+		lend := lender(t, p)
+		var holder fakeLease
+		var waiter <-chan error
+		var rival error
+		return race{
+			prepare: func() {
+				holder = lend()
+				waiter = borrow(context.Background(), p.Checkout)
+				queued(p, 1)
+			},
+			sides: []func(){
+				func() { holder.Checkin() },
+				func() { rival = <-borrow(context.Background(), important.Checkout) },
+			},
+			judge: func() string {
+				if rival != nil {
+					return "the more important client is refused: " + rival.Error()
+				}
+				how := "served"
+				if err := <-waiter; errors.Is(err, pool.ErrOverloaded) {
+					how = "displaced"
+				} else if err != nil {
+					how = err.Error()
+				}
+				return cmp.Or(atRest(p, 1), how)
+			},
+		}
+	})
+}
+
+// A worker comes back while a client, who has found none, is about to wait.
+//
+// djc/bb8#122, vitessio/vitess#17662: both were there, and neither knew.
+func TestLitmusOfCheckinAndQueueing(t *testing.T) {
+	litmus(t, million, grades{"found": usual, "waited for": usual}, func(t *testing.T) race {
+		p, _ := litmusPool(t, pool.Options{Size: 1, MaxWait: 10 * time.Second})
+		lend := lender(t, p)
+		var lease, next fakeLease
+		var waited uint64
+		var err error
+		return race{
+			prepare: func() { lease, waited = lend(), p.Stats().Waited },
+			sides: []func(){
+				func() { lease.Checkin() },
+				func() { next, err = p.Checkout(context.Background()) },
+			},
+			judge: func() string {
+				if err != nil {
+					return "nobody told the one who waits: " + err.Error()
+				}
+				work(next)
+				next.Checkin()
+				how := "found"
+				if p.Stats().Waited > waited {
+					how = "waited for"
+				}
+				return cmp.Or(atRest(p, 1), how)
+			},
+		}
+	})
 }
 
 func TestLitmusOfCrashAndClaim(t *testing.T) {
-	o := newOutcomes(t)
-	defer o.tell()
-	p, _ := litmusPool(t, pool.Options{Size: 1})
-	for i, ctx := range warmed(t, p, rounds(2000)) {
-		if i%3 == 0 { // of a client that the worker does not know
+	litmus(t, million, grades{
+		"dead before it was lent": usual, "the replacement was lent": usual, "lent, and dead then": usual,
+	}, func(t *testing.T) race {
+		p, b := litmusPool(t, pool.Options{Size: 1})
+		contexts, n := clients(t), 0
+		stranger := make([]context.Context, 64) // whom the worker does not know
+		for i := range stranger {
 			var cancel context.CancelFunc
-			ctx, cancel = context.WithCancel(ctx)
-			defer cancel()
+			stranger[i], cancel = context.WithCancel(context.Background())
+			t.Cleanup(cancel)
 		}
-		var dead uint64
-		var l pool.Lease[*pooltest.Worker]
+		var ctx context.Context
+		var starts int
+		var lease fakeLease
 		var err error
-		meet(func() { l, err = p.TryCheckout(ctx) }, func() {
-			dead = p.Inspect().Slots[0].Incarnation
-			pooltest.KillWorker(p, 0)
-		})
-		switch {
-		case err != nil:
-			o.saw("dead before it was lent")
-		case l.Slot().Incarnation != dead:
-			o.saw("the replacement was lent")
-		case reason(l) == pool.EndCrashed:
-			o.saw("lent, and dead then")
-		default:
-			o.forbidden("a dead worker is lent", reason(l))
-		}
-		l.Checkin()
-	}
-	pooltest.Check(t, p)
-}
-
-func TestLitmusOfTryCheckoutWhileSomeWorkerIsAlwaysFree(t *testing.T) {
-	o := newOutcomes(t)
-	defer o.tell()
-	const workers = 3 // as many as clients, each of which has one at most
-	p, _ := litmusPool(t, pool.Options{Size: workers})
-	contexts := clients(t)
-	warm(t, contexts[1], p, workers)
-	var stop atomic.Bool
-	var looking, trying sync.WaitGroup
-	looking.Go(func() {
-		for !stop.Load() {
-			p.Stats()
-			runtime.Gosched()
+		return race{
+			prepare: func() {
+				n++
+				ctx = contexts[n%2]
+				warm(t, ctx, p, 1)
+				if n%3 == 0 {
+					ctx = stranger[n%len(stranger)]
+				}
+				starts = b.Starts()
+			},
+			sides: []func(){
+				func() { lease, err = p.TryCheckout(ctx) },
+				func() { pooltest.KillWorker(p, 0) },
+			},
+			judge: func() string {
+				how := "dead before it was lent"
+				switch {
+				case err != nil:
+				case lease.Worker().ID > starts:
+					how = "the replacement was lent"
+					work(lease)
+				case reason(lease) == pool.EndCrashed:
+					how = "lent, and dead then"
+				default:
+					return "a dead worker is lent: " + string(reason(lease))
+				}
+				lease.Checkin()
+				require.NoError(t, p.WaitReady(t.Context(), 1))
+				return cmp.Or(atRest(p, 1), how)
+			},
 		}
 	})
-	for i := range workers {
-		trying.Go(func() {
-			for n := range rounds(1000000) {
-				l, err := p.TryCheckout(contexts[(i+n/64)%2])
-				if err != nil {
-					o.forbidden("none is free though one must be", err)
-					return
+}
+
+func TestLitmusOfEachAndCrash(t *testing.T) {
+	litmus(t, million, grades{
+		"left out": usual, "visited, and dead then": usual, "visited": usual, "the replacement was visited": rare,
+	}, func(t *testing.T) race {
+		p, b := litmusPool(t, pool.Options{Size: 1})
+		lend := lender(t, p)
+		var starts int
+		var visited []*pooltest.Worker
+		var err error
+		return race{
+			prepare: func() {
+				lend().Checkin()
+				starts, visited = b.Starts(), nil
+			},
+			sides: []func(){
+				func() {
+					err = p.Each(context.Background(), func(ctx context.Context, w *pooltest.Worker) error {
+						w.Use(func() { w.Note++ })
+						visited = append(visited, w)
+						return context.Cause(ctx)
+					})
+				},
+				func() { pooltest.KillWorker(p, 0) },
+			},
+			judge: func() string {
+				require.NoError(t, p.WaitReady(t.Context(), 1))
+				var how string
+				switch {
+				case len(visited) > 1:
+					return "a worker and its replacement are visited"
+				case len(visited) == 0 && err == nil:
+					how = "left out"
+				case len(visited) == 0:
+					return "left out for a reason: " + err.Error()
+				case visited[0].ID > starts:
+					how = "the replacement was visited"
+				case err == nil:
+					how = "visited"
+				case errors.As(err, new(*pool.CrashError)):
+					how = "visited, and dead then"
 				}
-				work(l)
-				l.Checkin()
-			}
-			o.saw("always found one")
-		})
+				return cmp.Or(atRest(p, 1), how)
+			},
+		}
+	})
+}
+
+// Two workers, of which one dies: after so many deaths the other is not lent before
+// it has been checked, unless it was lent already.
+func TestLitmusOfSuspicionAndCheckout(t *testing.T) {
+	how := func(lease fakeLease, err error, checks, starts int) string {
+		w := lease.Worker()
+		switch {
+		case err != nil:
+			return "refused: " + err.Error()
+		case reason(lease) == pool.EndCrashed:
+			return "dead then"
+		case w.ID > starts:
+			work(lease)
+			return "the replacement"
+		}
+		work(lease)
+		if w.Checks() > checks {
+			return "checked before"
+		}
+		return "as it was"
 	}
-	trying.Wait()
-	stop.Store(true)
-	looking.Wait()
-	pooltest.Check(t, p)
+	litmus(t, million/4, grades{
+		"as it was": usual, "checked before": usual, "the replacement": rare, "dead then": usual,
+	}, func(t *testing.T) race {
+		b := litmusBackend(t)
+		b.Checks = true
+		p := pooltest.StartIn(t, litmusRegistry(t), b.Spec(), litmusOptions(pool.Options{Size: 2, MaxWait: 10 * time.Second}))
+		var checks, starts int
+		var lease fakeLease
+		var err error
+		return race{
+			prepare: func() {
+				warm(t, context.Background(), p, 2)
+				held := []fakeLease{take(t, context.Background(), p), take(t, context.Background(), p)}
+				starts, checks = b.Starts(), 0
+				for _, l := range held {
+					if l.Slot().Index == 1 {
+						checks = l.Worker().Checks()
+					}
+					l.Checkin()
+				}
+			},
+			sides: []func(){
+				func() { lease, err = p.Checkout(context.Background()) },
+				func() { pooltest.KillWorker(p, 0) },
+			},
+			judge: func() string {
+				how := how(lease, err, checks, starts)
+				lease.Checkin()
+				require.NoError(t, p.WaitReady(t.Context(), 2))
+				return how
+			},
+		}
+	})
 }

@@ -1,252 +1,238 @@
 package pool_test
 
 import (
+	"cmp"
 	"context"
-	"math/rand/v2"
+	"fmt"
+	"maps"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pooltender/pool"
 	"github.com/pooltender/pool/pooltest"
 )
 
-func TestLitmusOfRetireAndCrash(t *testing.T) {
-	o := newOutcomes(t)
-	defer o.tell()
-	p, b := litmusPool(t, pool.Options{Size: 1})
-	for _, ctx := range warmed(t, p, rounds(2000)) {
-		l, before := take(t, ctx, p), b.Starts()
-		var retired bool
-		meet(func() { retired = l.Retire(nil) }, func() { pooltest.KillWorker(p, l.Slot().Index) })
-		require.NoError(t, p.WaitReady(t.Context(), 1))
-		switch end := reason(l); {
-		case retired && end == pool.EndRetired:
-			o.saw("retired")
-		case !retired && end == pool.EndCrashed:
-			o.saw("crashed")
-		default:
-			o.forbidden("an end with two reasons", retired, end)
+// waysToEnd are how a client ends its lease. Each reports whether it has.
+var waysToEnd = map[pool.EndReason]func(fakeLease) bool{
+	pool.EndReturned: fakeLease.Checkin,
+	pool.EndRetired:  func(l fakeLease) bool { return l.Retire(nil) },
+	pool.EndDetached: func(l fakeLease) bool { _, ours := l.Detach(); return ours },
+	pool.EndTransferred: func(l fakeLease) bool {
+		next, err := l.Transfer(context.Background())
+		if err == nil {
+			next.Checkin()
 		}
-		// The replacement of the retired worker may have come before the crash, and been hit.
-		if n := b.Starts() - before; n != 1 && (!retired || n != 2) {
-			o.forbidden("replacements", n)
-		}
-	}
-	pooltest.Check(t, p)
+		return err == nil
+	},
 }
 
-// A lease may be shared, and all its methods called at once.
+// passivePool is litmusPool with workers that can be detached.
+func passivePool(t *testing.T, opts pool.Options) (fakes, *pooltest.Backend) {
+	b := litmusBackend(t)
+	b.Passive = true
+	return pooltest.StartIn(t, litmusRegistry(t), b.Spec(), litmusOptions(opts)), b
+}
+
+// A crash costs one start, and so does an end with which the worker leaves the
+// pool. If it has left before the crash, its replacement may be hit.
+func TestLitmusOfCrashAndOtherEnds(t *testing.T) {
+	test := func(name string, uses int, by pool.EndReason, leaves bool) {
+		end := waysToEnd[by]
+		t.Run(name, func(t *testing.T) {
+			litmus(t, million/5, grades{"crashed by the pool": usual, string(by) + " by its client": usual}, func(t *testing.T) race {
+				p, b := passivePool(t, pool.Options{Size: 1, MaxUses: uses})
+				contexts, n := clients(t), 0
+				var lease fakeLease
+				var mine, found bool
+				return race{
+					prepare: func() {
+						n++
+						if uses == 0 {
+							warm(t, contexts[n%2], p, 1)
+						}
+						lease = take(t, contexts[n%2], p)
+					},
+					sides: []func(){
+						func() { mine = end(lease) },
+						func() { found = pooltest.KillWorker(p, 0) },
+					},
+					judge: func() string {
+						require.NoError(t, p.WaitReady(t.Context(), 1))
+						starts := b.Starts() - lease.Worker().ID
+						if mine && leaves {
+							starts--
+						}
+						if found {
+							starts--
+						}
+						if starts != 0 {
+							return fmt.Sprintf("%d starts more than ends", starts)
+						}
+						return cmp.Or(atRest(p, 1), howEnded(lease, mine))
+					},
+				}
+			})
+		})
+	}
+	test("checkin", 0, pool.EndReturned, false)
+	test("checkin of the last use", 1, pool.EndReturned, true)
+	test("transfer", 0, pool.EndTransferred, false)
+	test("retire", 0, pool.EndRetired, true)
+	test("detach", 0, pool.EndDetached, true)
+}
+
+// A lease may be shared, and all its methods called at once. One of two ends it,
+// and neither touches the lease of the client who comes next.
 //
 // commons-pool POOL-248, 419: two ends at once were counted twice.
 func TestLitmusOfTwoEndsOfOneLease(t *testing.T) {
-	for name, other := range map[string]func(l pool.Lease[*pooltest.Worker]) bool{
-		"checkin": func(l pool.Lease[*pooltest.Worker]) bool { return l.Checkin() },
-		"retire":  func(l pool.Lease[*pooltest.Worker]) bool { return l.Retire(nil) },
-		"transfer": func(l pool.Lease[*pooltest.Worker]) bool {
-			next, err := l.Transfer(context.Background())
-			return err == nil && next.Checkin()
-		},
-		"context, checkin": func(l pool.Lease[*pooltest.Worker]) bool {
-			ctx := l.Context()
-			ended := l.Checkin()
-			return assert.Error(&testing.T{}, ctx.Err()) && ended
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			o := newOutcomes(t)
-			defer o.tell()
-			p, _ := litmusPool(t, pool.Options{Size: 1})
-			contexts := clients(t)
-			for i := range rounds(2000) {
-				ctx := contexts[i%2]
-				warm(t, ctx, p, 1)
-				l := take(t, ctx, p)
-				var mine, others, newcomers bool
-				meet(func() { others = other(l) }, func() {
-					if mine = l.Checkin(); !mine {
-						return
-					}
-					if next, err := p.TryCheckout(ctx); err == nil {
-						newcomers = !next.Checkin()
-					}
-				})
-				switch {
-				case newcomers:
-					o.forbidden("the lease of the next client is ended")
-				case mine && others:
-					o.forbidden("a lease ends twice")
-				case mine:
-					o.saw("checkin")
-				case others:
-					o.saw(name)
-				default:
-					o.forbidden("nobody has ended the lease", l.Err())
+	ways := maps.Clone(waysToEnd)
+	ways["context"] = func(l fakeLease) bool {
+		ctx := l.Context()
+		return l.Checkin() && ctx.Err() != nil
+	}
+	for by, end := range ways {
+		t.Run(string(by), func(t *testing.T) {
+			litmus(t, million/5, grades{"by Checkin": usual, "by the other": usual}, func(t *testing.T) race {
+				p, _ := passivePool(t, pool.Options{Size: 1})
+				lend := lender(t, p)
+				var lease fakeLease
+				var mine, other, robbed bool
+				return race{
+					prepare: func() { lease, robbed = lend(), false },
+					sides: []func(){
+						func() {
+							if mine = lease.Checkin(); !mine {
+								return
+							}
+							if next, err := p.TryCheckout(context.Background()); err == nil {
+								robbed = !next.Checkin()
+							}
+						},
+						func() { other = end(lease) },
+					},
+					judge: func() string {
+						require.NoError(t, p.WaitReady(t.Context(), 1))
+						switch {
+						case robbed:
+							return "the lease of the next client is ended"
+						case mine && other:
+							return "by both"
+						case mine:
+							return cmp.Or(atRest(p, 1), "by Checkin")
+						case other:
+							return cmp.Or(atRest(p, 1), "by the other")
+						}
+						return "by nobody"
+					},
 				}
-			}
-			pooltest.Check(t, p)
+			})
 		})
 	}
-}
-
-// Here the two meet closer than in the others: one of them is always there.
-func TestLitmusOfTransferAndCheckin(t *testing.T) {
-	o := newOutcomes(t)
-	defer o.tell()
-	p, _ := litmusPool(t, pool.Options{Size: 1})
-	ctx := context.Background()
-	var lease pool.Lease[*pooltest.Worker]
-	var returned bool
-	var next pool.Lease[*pooltest.Worker]
-	var err error
-	closely(rounds(50000), func() {
-		warm(t, ctx, p, 1)
-		lease = take(t, ctx, p)
-	}, func() { next, err = lease.Transfer(ctx) }, func() { returned = lease.Checkin() }, func() {
-		switch {
-		case returned && err == nil:
-			o.forbidden("a lease ends twice")
-		case returned:
-			o.saw("returned")
-		case err == nil && next.Checkin():
-			o.saw("transferred")
-		default:
-			o.forbidden("nobody has ended the lease", err)
-		}
-	})
-	pooltest.Check(t, p)
-}
-
-// A worker comes back while a client, who has found none, is about to wait.
-//
-// djc/bb8#122, vitessio/vitess#17662: both were there, and neither knew.
-func TestLitmusOfCheckinAndQueueing(t *testing.T) {
-	o := newOutcomes(t)
-	defer o.tell()
-	p, _ := litmusPool(t, pool.Options{Size: 1})
-	patient := p.With(pool.Terms{MaxWait: time.Second})
-	ctx := context.Background()
-	var lease, next pool.Lease[*pooltest.Worker]
-	var err error
-	closely(rounds(30000), func() {
-		warm(t, ctx, p, 1)
-		lease = take(t, ctx, p)
-	}, func() { next, err = patient.Checkout(ctx) }, func() { lease.Checkin() }, func() {
-		if err != nil {
-			o.forbidden("the worker came back, and nobody told the one who waits", err)
-			return
-		}
-		o.saw("served")
-		work(next)
-		next.Checkin()
-	})
-	pooltest.Check(t, p)
 }
 
 func TestLitmusOfALeasesContextAndItsCheckin(t *testing.T) {
-	o := newOutcomes(t)
-	defer o.tell()
-	p, _ := litmusPool(t, pool.Options{Size: 1})
-	for _, ctx := range warmed(t, p, rounds(2000)) {
-		l := take(t, ctx, p)
+	litmus(t, million, grades{"ended with its lease": usual}, func(t *testing.T) race {
+		p, _ := litmusPool(t, pool.Options{Size: 1})
+		lend := lender(t, p)
+		var lease fakeLease
 		var made context.Context
-		meet(func() { made = l.Context() }, func() { l.Checkin() })
-		if made.Err() == nil {
-			o.forbidden("the context outlives the lease")
+		return race{
+			prepare: func() { lease = lend() },
+			sides:   []func(){func() { made = lease.Context() }, func() { lease.Checkin() }},
+			judge: func() string {
+				next := take(t, context.Background(), p)
+				defer next.Checkin()
+				switch {
+				case made.Err() == nil:
+					return "outlives the lease"
+				case next.Context().Err() != nil:
+					return "the last client's is the next one's"
+				}
+				return "ended with its lease"
+			},
 		}
-		next := take(t, ctx, p)
-		if next.Context().Err() != nil {
-			o.forbidden("the context of the last client is the next one's")
-		}
-		next.Checkin()
-		o.saw("ended with its lease")
-	}
-	pooltest.Check(t, p)
+	})
 }
 
-// sweep is how often the manager looks when nobody waits and there are leases.
-const sweep = 10 * time.Millisecond
-
-// around waits for about as long as the manager takes to notice something, in
-// real time: its sweeps are what the clients are to race with.
-func around() { time.Sleep(rand.N(3 * sweep / 2)) }
-
-func TestLitmusOfRevocationAndCheckin(t *testing.T) {
+// A client is gone, another comes to wait, and so the manager looks who is gone. The
+// first comes back at that moment.
+func TestLitmusOfRevocationAndOtherEnds(t *testing.T) {
 	for _, reclaim := range []pool.Reclaim{pool.ReclaimReplace, pool.ReclaimReuse} {
-		t.Run(string(reclaim), func(t *testing.T) {
-			o := newOutcomes(t)
-			defer o.tell()
-			const workers = 64
-			p, _ := litmusPool(t, pool.Options{Size: workers, ReclaimGrace: -1, Reclaim: reclaim})
-			for range rounds(20) {
-				ctx, cancel := context.WithCancel(context.Background())
-				warm(t, ctx, p, workers)
-				var sides []func()
-				for range workers {
-					l := take(t, ctx, p)
-					sides = append(sides, func() {
-						around()
-						returned := l.Checkin()
-						switch end := reason(l); {
-						case returned && end == pool.EndReturned:
-							o.saw("returned in time")
-						case !returned && end == pool.EndAbandoned:
-							o.saw("revoked")
-						default:
-							o.forbidden("an end with two reasons", returned, end)
-						}
-						if l.Checkin() {
-							o.forbidden("a lease ends twice")
-						}
-					})
-				}
-				cancel()
-				all(sides)
-				require.NoError(t, p.WaitReady(t.Context(), workers))
-				pooltest.Check(t, p)
-			}
-		})
-	}
-}
-
-func TestLitmusOfTransferAndCancellation(t *testing.T) {
-	o := newOutcomes(t)
-	defer o.tell()
-	const workers = 64
-	p, _ := litmusPool(t, pool.Options{Size: workers, ReclaimGrace: -1})
-	heir, cancelHeir := context.WithCancel(context.Background())
-	defer cancelHeir()
-	for range rounds(20) {
-		ctx, cancel := context.WithCancel(context.Background())
-		warm(t, ctx, p, workers)
-		var sides []func()
-		for range workers {
-			l := take(t, ctx, p)
-			sides = append(sides, func() {
-				around()
-				next, err := l.Transfer(heir)
-				switch end := reason(l); {
-				case err == nil && end == pool.EndTransferred:
-					o.saw("transferred")
-				case err != nil && end == pool.EndAbandoned:
-					o.saw("revoked")
-					return
-				default:
-					o.forbidden("an end with two reasons", err, end)
-				}
-				time.Sleep(2 * sweep)
-				if next.Err() != nil {
-					o.forbidden("the first client's end is the second one's", next.Err())
-				}
-				work(next)
-				next.Checkin()
+		for by, end := range waysToEnd {
+			t.Run(string(by)+", "+string(reclaim), func(t *testing.T) {
+				litmus(t, million/8, grades{"abandoned by the pool": usual, string(by) + " by its client": usual}, func(t *testing.T) race {
+					p, _ := passivePool(t, pool.Options{Size: 1, ReclaimGrace: -1, Reclaim: reclaim, MaxWait: 10 * time.Second})
+					var lease fakeLease
+					var cancel context.CancelFunc
+					var mine bool
+					var next error
+					return race{
+						prepare: func() {
+							var ctx context.Context
+							ctx, cancel = context.WithCancel(context.Background())
+							warm(t, ctx, p, 1)
+							lease = take(t, ctx, p)
+						},
+						sides: []func(){
+							func() { cancel(); next = <-borrow(context.Background(), p.Checkout) },
+							func() { hesitate(); mine = end(lease) },
+						},
+						judge: func() string {
+							if next != nil {
+								return "the next client: " + next.Error()
+							}
+							require.NoError(t, p.WaitReady(t.Context(), 1))
+							return cmp.Or(atRest(p, 1), howEnded(lease, mine))
+						},
+					}
+				})
 			})
 		}
-		cancel()
-		all(sides)
-		require.NoError(t, p.WaitReady(t.Context(), workers))
-		pooltest.Check(t, p)
 	}
+}
+
+// What becomes of the first client is no matter of the one it hands its lease to.
+func TestLitmusOfTransferAndCancellation(t *testing.T) {
+	litmus(t, million, grades{"revoked": usual, "transferred": usual}, func(t *testing.T) race {
+		p, _ := litmusPool(t, pool.Options{Size: 1, ReclaimGrace: -1})
+		heir, cancelHeir := context.WithCancel(context.Background())
+		t.Cleanup(cancelHeir)
+		var lease, next fakeLease
+		var waiter <-chan error
+		var cancel context.CancelFunc
+		var err error
+		return race{
+			prepare: func() {
+				var ctx context.Context
+				ctx, cancel = context.WithCancel(context.Background())
+				warm(t, ctx, p, 1)
+				lease = take(t, ctx, p)
+			},
+			sides: []func(){
+				func() { cancel(); waiter = borrow(context.Background(), p.Checkout) },
+				func() { hesitate(); next, err = lease.Transfer(heir) },
+			},
+			judge: func() string {
+				how := "revoked"
+				if err == nil {
+					if how = "transferred"; next.Err() != nil {
+						return "the first client's end is the second one's: " + next.Err().Error()
+					}
+					work(next)
+					next.Checkin()
+				}
+				if end := howEnded(lease, err == nil); end != "transferred by its client" && end != "abandoned by the pool" {
+					return end
+				}
+				if err := <-waiter; err != nil {
+					return "the next client: " + err.Error()
+				}
+				require.NoError(t, p.WaitReady(t.Context(), 1))
+				return cmp.Or(atRest(p, 1), how)
+			},
+		}
+	})
 }

@@ -1,207 +1,195 @@
 package pool_test
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"maps"
-	"math/rand/v2"
+	"fmt"
 	"runtime"
-	"strconv"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pooltender/pool"
 	"github.com/pooltender/pool/pooltest"
 )
 
-// crowd lets n clients do something over and over until the function returned
-// is called, which waits for them.
-func crowd(n int, trip func(client int)) (dismiss func()) {
-	var over atomic.Bool
-	var group sync.WaitGroup
-	for client := range n {
-		group.Go(func() {
-			for n := 0; !over.Load(); n++ {
-				if trip(client); n%16 == 0 {
-					runtime.Gosched() // for others want a processor, too
+// A client waits, which may start a worker beyond the size, while the size grows,
+// which starts one, too.
+func TestLitmusOfResizeAndGrowth(t *testing.T) {
+	litmus(t, million, grades{"1 started": usual, "2 started": rare}, func(t *testing.T) race {
+		p, b := litmusPool(t, pool.Options{Size: 1, MaxOverflow: 1, OverflowLinger: -1, MaxWait: 10 * time.Second})
+		lend := lender(t, p)
+		var holder fakeLease
+		var waiter <-chan error
+		var starts int
+		return race{
+			prepare: func() {
+				require.NoError(t, p.Resize(context.Background(), 1))
+				holder, starts = lend(), b.Starts()
+			},
+			sides: []func(){
+				func() { waiter = borrow(context.Background(), p.Checkout) },
+				func() { _ = p.Resize(cancelled, 2) },
+			},
+			judge: func() string {
+				if err := <-waiter; err != nil {
+					return "the one who waits: " + err.Error()
 				}
-			}
-		})
-	}
-	return func() { over.Store(true); group.Wait() }
-}
-
-func TestLitmusOfResizeAndCheckout(t *testing.T) {
-	o := newOutcomes(t)
-	defer o.tell()
-	p, _ := litmusPool(t, pool.Options{Size: 4})
-	contexts := clients(t)
-	warm(t, contexts[1], p, 4)
-	dismiss := crowd(3, func(client int) {
-		l, err := p.Checkout(contexts[client%2])
-		if err != nil {
-			o.forbidden("refused", err)
-			return
-		}
-		work(l)
-		if !l.Checkin() {
-			o.forbidden("a Resize revokes", l.Err())
+				require.NoError(t, p.WaitReady(t.Context(), 2))
+				pooltest.Check(t, p) // among them that there are not too many
+				holder.Checkin()
+				require.NoError(t, p.Resize(t.Context(), 2))
+				return cmp.Or(atRest(p, 2), fmt.Sprintf("%d started", b.Starts()-starts))
+			},
 		}
 	})
-	for range rounds(300) {
-		size := 1 + rand.IntN(4)
-		require.NoError(t, p.Resize(t.Context(), size))
-		pooltest.Check(t, p)
-		runtime.Gosched()
-		s := p.Stats()
-		if n := s.Idle + s.Leased; n != size || s.Starting+s.Stopping+s.BackingOff != 0 {
-			o.forbidden("too many workers, or too few", s, size)
-		}
-		o.saw("size " + strconv.Itoa(size))
-	}
-	dismiss()
-	require.NoError(t, p.Resize(t.Context(), 4))
-	require.Equal(t, 4, p.Stats().Idle)
-	pooltest.Check(t, p)
 }
 
-func TestLitmusOfStopAndCheckout(t *testing.T) {
-	o := newOutcomes(t)
-	defer o.tell()
-	contexts := clients(t)
-	for i := range rounds(100) {
+// Two workers come back while the size shrinks to one.
+func TestLitmusOfShrinkAndCheckins(t *testing.T) {
+	litmus(t, million, grades{"slot 0 stays": usual, "slot 1 stays": usual}, func(t *testing.T) race {
 		p, _ := litmusPool(t, pool.Options{Size: 2})
-		warm(t, contexts[1], p, 2)
-		var holders, trips atomic.Int32
-		client := func(ctx context.Context) func() {
-			return func() {
-				for {
-					l, err := p.Checkout(ctx)
-					if err != nil {
-						if !errors.Is(err, pool.ErrStopped) {
-							o.forbidden("refused", err)
-						}
-						return
+		var held [2]fakeLease
+		return race{
+			prepare: func() {
+				require.NoError(t, p.Resize(context.Background(), 2))
+				warm(t, context.Background(), p, 2)
+				held[0], held[1] = take(t, context.Background(), p), take(t, context.Background(), p)
+			},
+			sides: []func(){
+				func() { held[0].Checkin() },
+				func() { held[1].Checkin() },
+				func() { _ = p.Resize(cancelled, 1) },
+			},
+			judge: func() string {
+				require.NoError(t, p.Resize(t.Context(), 1))
+				last := take(t, context.Background(), p)
+				last.Checkin()
+				return cmp.Or(atRest(p, 1), fmt.Sprintf("slot %d stays", last.Slot().Index))
+			},
+		}
+	})
+}
+
+func TestLitmusOfRecycleAndCheckout(t *testing.T) {
+	litmus(t, million, grades{"the old worker is lent": usual, "the new one is lent": usual}, func(t *testing.T) race {
+		p, b := litmusPool(t, pool.Options{Size: 1, MaxWait: 10 * time.Second})
+		lend := lender(t, p)
+		var old *pooltest.Worker
+		var lent fakeLease
+		var err, recycled error
+		return race{
+			prepare: func() {
+				l := lend()
+				old = l.Worker()
+				l.Checkin()
+			},
+			sides: []func(){
+				func() {
+					if lent, err = p.Checkout(context.Background()); err == nil {
+						work(lent)
+						lent.Checkin()
 					}
-					holders.Add(1)
-					work(l)
-					holders.Add(-1)
-					if !l.Checkin() {
-						o.forbidden("a Stop that drains revokes", l.Err())
-					}
-					trips.Add(1)
+				},
+				func() { recycled = p.Recycle(context.Background()) },
+			},
+			judge: func() string {
+				gone := old.Context().Err() != nil
+				require.NoError(t, p.WaitReady(t.Context(), 1)) // the last replacement may still be starting
+				switch {
+				case err != nil || recycled != nil:
+					return fmt.Sprint(err, recycled)
+				case !gone:
+					return "the old worker is still there"
+				case b.Starts() != old.ID+1:
+					return fmt.Sprintf("%d starts", b.Starts()-old.ID)
 				}
-			}
+				how := "the new one is lent"
+				if lent.Worker() == old {
+					how = "the old worker is lent"
+				}
+				return cmp.Or(atRest(p, 1), how)
+			},
 		}
-		meet(client(contexts[i%2]), client(contexts[1]), func() {
-			before := trips.Load()
-			require.NoError(t, p.Stop(context.Background()))
-			if n := holders.Load(); n != 0 {
-				o.forbidden("Stop returns though a client has a worker", n)
-			}
-			if trips.Load() == before {
-				o.saw("stopped at once")
-			} else {
-				o.saw("stopped after those who came before")
-			}
-		})
-		if s := p.Stats(); s.Checkouts != uint64(trips.Load())+2 {
-			o.forbidden("leases that were not counted", s.Checkouts, trips.Load())
-		}
-	}
+	})
 }
 
-func TestLitmusOfRestartAndCheckin(t *testing.T) {
-	o := newOutcomes(t)
-	defer o.tell()
-	p, _ := litmusPool(t, pool.Options{Size: 1})
-	now, cancel := context.WithCancel(context.Background())
-	cancel()
-	for _, ctx := range warmed(t, p, rounds(1000)) {
-		for p.Stats().State != pool.StateReady { // else it has yet to see that it has started
-			runtime.Gosched()
-		}
-		epoch := p.Inspect().Epoch
-		warm(t, ctx, p, 1)
-		l := take(t, ctx, p)
-		var returned bool
-		meet(func() { returned = l.Checkin() }, func() { _ = p.Restart(now) })
-		require.NoError(t, p.WaitReady(t.Context(), 1))
-		for p.Inspect().Epoch == epoch {
-			runtime.Gosched()
-		}
-		require.NoError(t, p.WaitReady(t.Context(), 1))
-		switch end := reason(l); {
-		case returned && end == pool.EndReturned:
-			o.saw("returned")
-		case !returned && end == pool.EndRestarted:
-			o.saw("revoked by the restart")
-		default:
-			o.forbidden("an end with two reasons", returned, end)
-		}
-		if l.Checkin() {
-			o.forbidden("a lease of the old epoch ends in the new one")
-		}
-	}
-	pooltest.Check(t, p)
-}
-
-func TestLitmusOfSubscribeAndCheckout(t *testing.T) {
-	o := newOutcomes(t)
-	defer o.tell()
-	for range rounds(200) {
-		reg := pooltest.NewRegistry()
-		p, _ := litmusPoolIn(t, reg, pool.Options{Size: 2})
-		warm(t, context.Background(), p, 2)
-		var listening atomic.Bool
-		const each = 500                       // few enough, or events are dropped
-		promised := [2]map[string]bool{{}, {}} // of each client
-		told := map[string]int{}               // by the owner of the lease: 1 for its beginning, 10 for its end
-		var lending sync.WaitGroup
-		for client, mine := range promised {
-			lending.Go(func() {
-				for n := range each {
-					name, sure := strconv.Itoa(client)+"/"+strconv.Itoa(n), listening.Load()
-					l, err := p.With(pool.Terms{Owner: name}).Checkout(context.Background())
-					assert.NoError(t, err)
-					l.Checkin()
-					mine[name] = sure
+// The lease of an epoch ends in it: at the latest with it, and once.
+func TestLitmusOfRestartAndOtherEnds(t *testing.T) {
+	for by, end := range waysToEnd {
+		t.Run(string(by), func(t *testing.T) {
+			litmus(t, million/4, grades{"restarted by the pool": usual, string(by) + " by its client": usual}, func(t *testing.T) race {
+				p, b := passivePool(t, pool.Options{Size: 1})
+				lend := lender(t, p)
+				var lease fakeLease
+				var epoch uint64
+				var mine bool
+				return race{
+					prepare: func() {
+						reached(p, epoch)
+						lease, epoch = lend(), p.Inspect().Epoch+1
+					},
+					sides: []func(){
+						func() { mine = end(lease) },
+						func() { _ = p.Restart(cancelled) },
+					},
+					judge: func() string {
+						reached(p, epoch)
+						if starts := b.Starts() - lease.Worker().ID; starts < 1 || starts > 2 {
+							return fmt.Sprintf("%d starts", starts)
+						}
+						return cmp.Or(atRest(p, 1), howEnded(lease, mine))
+					},
 				}
 			})
-		}
-		for until := time.Now().Add(rand.N(200 * time.Microsecond)); time.Now().Before(until); {
-			runtime.Gosched()
-		}
-		reg.Subscribe(func(e pool.Event) {
-			switch e.Kind {
-			case pool.EventLeaseStarted:
-				told[e.Owner]++
-			case pool.EventLeaseEnded:
-				told[e.Owner] += 10
-			case pool.EventDropped:
-				o.forbidden("events are dropped", e.Dropped)
-			}
 		})
-		listening.Store(true)
-		lending.Wait()
-		pooltest.Close(t, reg) // waits for the receiver
-		maps.Copy(promised[0], promised[1])
-		for name, sure := range promised[0] {
-			switch n := told[name]; {
-			case n == 11:
-				o.saw("told")
-			case !sure && n == 0:
-				o.saw("before it")
-			case !sure && n == 10:
-				o.saw("told of its end")
-			default:
-				o.forbidden("not told of", name, n)
-			}
-		}
 	}
+}
+
+// reached waits until the pool is ready in an epoch.
+func reached(p fakes, epoch uint64) {
+	for {
+		if info := p.Inspect(); info.Epoch >= epoch && info.Stats.State == pool.StateReady {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+// Whoever comes while the manager dies is served, by the epoch that ends or by the
+// next one.
+func TestLitmusOfDeathOfTheManagerAndCheckout(t *testing.T) {
+	litmus(t, million/4, grades{"of the old epoch": usual, "of the new one": usual}, func(t *testing.T) race {
+		p, _ := litmusPool(t, pool.Options{Size: 1, MaxWait: 10 * time.Second})
+		lend := lender(t, p)
+		var old, lease fakeLease
+		var epoch uint64
+		var err error
+		return race{
+			prepare: func() {
+				reached(p, epoch)
+				old, epoch = lend(), p.Inspect().Epoch+1
+				old.Checkin()
+			},
+			sides: []func(){
+				func() { hesitate(); lease, err = p.Checkout(context.Background()) },
+				func() { pooltest.KillManager(p, pooltest.AtLocked) },
+			},
+			judge: func() string {
+				if err != nil {
+					return "refused: " + err.Error()
+				}
+				reached(p, epoch)
+				returned := lease.Checkin()
+				switch {
+				case lease.Worker() == old.Worker() && !returned && reason(lease) == pool.EndRestarted:
+					return cmp.Or(atRest(p, 1), "of the old epoch")
+				case lease.Worker() != old.Worker() && returned:
+					return cmp.Or(atRest(p, 1), "of the new one")
+				}
+				return fmt.Sprintf("of %s and not of %s, returned: %t", lease.Worker(), old.Worker(), returned)
+			},
+		}
+	})
 }

@@ -4,13 +4,8 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"iter"
-	"maps"
-	"math"
 	"math/rand/v2"
 	"runtime"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -25,12 +20,13 @@ import (
 
 // The tests of litmus_*_test.go let two or three calls meet, over and over, on
 // real processors: what they see of each other is for the scheduler to say. Each
-// counts how it went, and some ways to go are forbidden. They are not parallel,
-// for then they would seldom meet.
+// counts how it went. What it has not listed is forbidden, and in the long form
+// whatever it has listed must come, for a race that was never seen proves nothing.
+// They are not parallel, for then the calls would seldom meet.
 
-var long = flag.Bool("long", false, "let the litmus tests take fifty times as many rounds")
+var long = flag.Bool("long", false, "let litmus tests take a million rounds, and others fifty times as many as otherwise")
 
-// rounds is how many a litmus test takes.
+// rounds is how many a test takes that is no litmus test of single rounds.
 func rounds(n int) int {
 	switch {
 	case *long:
@@ -41,141 +37,121 @@ func rounds(n int) int {
 	return n
 }
 
-// outcomes is how the rounds of a litmus test ended.
-type outcomes struct {
-	t  *testing.T
-	mu sync.Mutex
-	n  map[string]int
+// race is what the sides of one round do.
+type race struct {
+	prepare func()        // before they meet
+	sides   []func()      // at once
+	judge   func() string // afterwards: how it went
 }
 
-func newOutcomes(t *testing.T) *outcomes { return &outcomes{t: t, n: map[string]int{}} }
+const (
+	million = 1_000_000 // rounds of the long form
+	brief   = 500       // so many times fewer are those of the short form
+	enough  = time.Second
+	sitting = 50_000 // rounds with the same pools: what their workers leave behind is a test's to keep
+	lanes   = 32     // races that are run one right after another, each with pools of its own
 
-// saw counts an outcome.
-func (o *outcomes) saw(what string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.n[what]++
-}
+	looks = 1 << 13 // that a side takes for another one
+)
 
-// forbidden is an outcome that must not be.
-func (o *outcomes) forbidden(what string, args ...any) {
-	o.saw("FORBIDDEN: " + what)
-	o.t.Errorf("forbidden: "+what+" %v", args)
-}
-
-// tell writes the histogram.
-func (o *outcomes) tell() {
-	o.t.Helper()
-	var text strings.Builder
-	for _, what := range slices.Sorted(maps.Keys(o.n)) {
-		fmt.Fprintf(&text, "\n%9d  %s", o.n[what], what)
+// litmus runs races of one kind and counts their outcomes. n is how many in the
+// long form. The short form ends early where others use the processors.
+func litmus(t *testing.T, n int, may grades, stage func(t *testing.T) race) {
+	t.Helper()
+	if !*long {
+		n = rounds(n / brief)
 	}
-	o.t.Log(text.String())
+	o := newOutcomes(t, may)
+	defer o.tell()
+	for done := 0; done < n && !t.Failed(); {
+		t.Run(fmt.Sprintf("round %d", done), func(t *testing.T) {
+			races := make([]race, lanes)
+			for lane := range races {
+				races[lane] = stage(t)
+			}
+			stuck := time.AfterFunc(time.Minute, func() { panic(t.Name() + ": a round does not end") })
+			defer stuck.Stop()
+			began := time.Now()
+			for last := min(n, done+sitting); done < last && !t.Failed(); done += lanes {
+				stuck.Reset(time.Minute)
+				for _, r := range races {
+					r.prepare()
+				}
+				together(races)
+				for _, r := range races {
+					o.saw(r.judge())
+				}
+				if !*long && time.Since(began) > enough {
+					done = n
+				}
+			}
+		})
+	}
 }
 
-// meet calls all sides at the same moment, more or less, and waits for them.
-func meet(sides ...func()) {
-	patience := 1 // with one processor
-	if runtime.GOMAXPROCS(0) > 1 {
-		patience = 1 << 14
-	}
-	var here atomic.Int32
-	act := func(side func()) {
-		late := rand.IntN(1 << rand.IntN(10))
-		here.Add(1)
-		for spin := 1; int(here.Load()) < len(sides); spin++ {
-			if spin%patience == 0 {
+// together has every side take part in one race after another. At each they wait
+// for one another, but not for long: if one of them has no processor the others go
+// on, rather than all wait for it.
+func together(races []race) {
+	here := make([]atomic.Int32, len(races))
+	sides, alone := len(races[0].sides), runtime.GOMAXPROCS(0) == 1
+	act := func(side int) {
+		for i, r := range races {
+			here[i].Add(1)
+			for spin := 0; int(here[i].Load()) < sides && !alone && spin < looks; spin++ {
+			}
+			if int(here[i].Load()) < sides && (!alone || rand.IntN(2) == 0) {
 				runtime.Gosched()
 			}
+			for range rand.IntN(1 << rand.IntN(10)) {
+				here[i].Load()
+			}
+			r.sides[side]()
 		}
-		for range late {
-			here.Load()
-		}
-		side()
 	}
-	rand.Shuffle(len(sides), func(i, j int) { sides[i], sides[j] = sides[j], sides[i] })
 	var others sync.WaitGroup
-	for _, side := range sides[1:] {
+	order := rand.Perm(sides)
+	for _, side := range order[1:] {
 		others.Go(func() { act(side) })
 	}
-	act(sides[0])
+	act(order[0])
 	others.Wait()
 }
 
-// closely is meet, over and over, for two sides that are to meet closer than
-// goroutines that have just begun. Before each round it calls prepare, and judge
-// after it. Where others use the processors the sides wait long for each other,
-// so it ends early after a while, unless it was asked for the long form.
-func closely(n int, prepare, one, other, judge func()) {
-	var turn, answer atomic.Int64
-	await := func(which *atomic.Int64, round int) {
-		for spin := 1; which.Load() < int64(round); spin++ {
-			if runtime.GOMAXPROCS(0) == 1 || spin%(1<<14) == 0 {
-				runtime.Gosched()
-			}
-		}
-	}
-	over := false // written before a turn, and read after it
-	var partner sync.WaitGroup
-	partner.Go(func() {
-		for i := 0; ; i++ {
-			await(&turn, i+1)
-			if over {
-				return
-			}
-			for range i % 64 {
-				turn.Load()
-			}
-			other()
-			answer.Store(int64(i + 1))
-		}
-	})
-	defer func() {
-		over = true
-		turn.Store(math.MaxInt64)
-		partner.Wait()
-	}()
-	began := time.Now()
-	for i := 0; i < n && (*long || time.Since(began) < enough); i++ {
-		prepare()
-		turn.Store(int64(i + 1))
-		for range i / 64 % 64 {
-			answer.Load()
-		}
-		one()
-		await(&answer, i+1)
-		judge()
-	}
-}
+// meet is one round of a race.
+func meet(sides ...func()) { together([]race{{sides: sides}}) }
 
-const enough = time.Second
-
-// all calls all sides, and waits for them.
-func all(sides []func()) {
-	var group sync.WaitGroup
-	for _, side := range sides {
-		group.Go(side)
+// hesitate is for sides that race with what another has the manager do.
+func hesitate() {
+	for range rand.IntN(1 << rand.IntN(12)) {
+		runtime.Gosched()
 	}
-	group.Wait()
 }
 
 // litmusPool starts a pool whose workers are lent without the lock once they
 // have been lent, and are restarted at once whenever they crash.
 func litmusPool(t *testing.T, opts pool.Options) (fakes, *pooltest.Backend) {
 	t.Helper()
-	reg := pooltest.NewRegistry()
-	p, b := litmusPoolIn(t, reg, opts)
-	t.Cleanup(func() { pooltest.Close(t, reg) })
-	return p, b
+	reg, b := litmusRegistry(t), litmusBackend(t)
+	return pooltest.StartIn(t, reg, b.Spec(), litmusOptions(opts)), b
 }
 
-func litmusPoolIn(t *testing.T, reg *pool.Registry, opts pool.Options) (fakes, *pooltest.Backend) {
-	t.Helper()
+func litmusRegistry(t *testing.T) *pool.Registry {
+	reg := pooltest.NewRegistry()
+	t.Cleanup(func() { pooltest.Close(t, reg) })
+	return reg
+}
+
+func litmusBackend(t *testing.T) *pooltest.Backend {
 	b := pooltest.NewBackend(t)
 	b.NoReset, b.NoStop = true, true
+	return b
+}
+
+func litmusOptions(opts pool.Options) pool.Options {
 	opts.Backoff.Min = -1
 	opts.MaxRestarts = -1
-	return pooltest.StartIn(t, reg, b.Spec(), opts), b
+	return opts
 }
 
 // warm lends every worker once, so that they may be lent without the lock.
@@ -205,17 +181,53 @@ func clients(t *testing.T) []context.Context {
 	return []context.Context{context.Background(), ctx}
 }
 
-// warmed yields the rounds of a litmus test on a pool of one worker, each with the
-// client whose turn it is and to whom the worker has just been lent.
-func warmed(t *testing.T, p fakes, n int) iter.Seq2[int, context.Context] {
-	contexts := clients(t)
-	return func(yield func(int, context.Context) bool) {
-		for i := range n {
-			ctx := contexts[i%len(contexts)]
-			warm(t, ctx, p, 1)
-			if !yield(i, ctx) {
-				return
+// lender lends the one worker of a pool to the client whose turn it is, who had it
+// before, and so without the lock.
+func lender(t *testing.T, p fakes) func() fakeLease {
+	contexts, n := clients(t), 0
+	return func() fakeLease {
+		n++
+		ctx := contexts[n%len(contexts)]
+		warm(t, ctx, p, 1)
+		return take(t, ctx, p)
+	}
+}
+
+// queued waits until so many clients wait.
+func queued(p fakes, n int) {
+	for p.Stats().Waiting < n {
+		runtime.Gosched()
+	}
+}
+
+// borrow has a client use a worker on a goroutine of its own. What comes over the
+// channel is why it could not.
+func borrow(ctx context.Context, checkout func(context.Context) (fakeLease, error)) <-chan error {
+	end := make(chan error, 1)
+	go func() {
+		lease, err := checkout(ctx)
+		if err == nil {
+			work(lease)
+			if !lease.Checkin() {
+				err = fmt.Errorf("granted, and taken away at once: %w", lease.Err())
 			}
+		}
+		end <- err
+	}()
+	return end
+}
+
+// atRest says what is wrong with a pool that nobody uses any more and that should
+// have so many workers, when those have started and stopped that are about to.
+func atRest(p fakes, workers int) string {
+	for {
+		switch s := p.Stats(); {
+		case s.Starting+s.Stopping+s.Tending > 0:
+			runtime.Gosched()
+		case s.Idle != workers || s.Leased+s.Waiting > 0:
+			return fmt.Sprintf("not at rest: %+v", s)
+		default:
+			return ""
 		}
 	}
 }
@@ -227,4 +239,16 @@ func reason(l pool.Lease[*pooltest.Worker]) pool.EndReason {
 		return e.Reason
 	}
 	return ""
+}
+
+// howEnded says how a lease has ended, and who says to have ended it.
+func howEnded(l fakeLease, mine bool) string {
+	who := "by the pool"
+	if mine {
+		who = "by its client"
+	}
+	if l.Checkin() {
+		return "not at all, " + who
+	}
+	return string(reason(l)) + " " + who
 }
