@@ -50,7 +50,7 @@ func TestLitmusOfCancelAndGrant(t *testing.T) {
 // Both pools may serve the client in the moment in which it goes: then both have
 // their workers back, unused.
 func TestLitmusOfCancelAndGrantsOfAGroup(t *testing.T) {
-	litmus(t, million, grades{"cancelled": usual, "granted": usual}, func(t *testing.T) race {
+	litmus(t, million/4, grades{"cancelled": usual, "granted": usual}, func(t *testing.T) race {
 		one, _ := litmusPool(t, pool.Options{Size: 1, ReclaimGrace: time.Hour})
 		other, _ := litmusPool(t, pool.Options{Size: 1, ReclaimGrace: time.Hour})
 		group := pool.NewGroup(one, other)
@@ -79,7 +79,7 @@ func TestLitmusOfCancelAndGrantsOfAGroup(t *testing.T) {
 // One place to wait, and a more important client comes for it while the worker
 // does.
 func TestLitmusOfDisplacementAndGrant(t *testing.T) {
-	litmus(t, million, grades{"displaced": usual, "served": usual}, func(t *testing.T) race {
+	litmus(t, million/2, grades{"displaced": usual, "served": usual}, func(t *testing.T) race {
 		p, _ := litmusPool(t, pool.Options{Size: 1, MaxWaiting: 1})
 		important := p.With(pool.Terms{Priority: pool.PriorityHigh})
 		lend := lender(t, p)
@@ -145,7 +145,7 @@ func TestLitmusOfCheckinAndQueueing(t *testing.T) {
 }
 
 func TestLitmusOfCrashAndClaim(t *testing.T) {
-	litmus(t, million, grades{
+	litmus(t, million/2, grades{
 		"dead before it was lent": usual, "the replacement was lent": usual, "lent, and dead then": usual,
 	}, func(t *testing.T) race {
 		p, b := litmusPool(t, pool.Options{Size: 1})
@@ -195,7 +195,7 @@ func TestLitmusOfCrashAndClaim(t *testing.T) {
 }
 
 func TestLitmusOfEachAndCrash(t *testing.T) {
-	litmus(t, million, grades{
+	litmus(t, million/4, grades{
 		"left out": usual, "visited, and dead then": usual, "visited": usual, "the replacement was visited": rare,
 	}, func(t *testing.T) race {
 		p, b := litmusPool(t, pool.Options{Size: 1})

@@ -48,7 +48,7 @@ func TestLitmusOfResizeAndGrowth(t *testing.T) {
 
 // Two workers come back while the size shrinks to one.
 func TestLitmusOfShrinkAndCheckins(t *testing.T) {
-	litmus(t, million, grades{"slot 0 stays": usual, "slot 1 stays": usual}, func(t *testing.T) race {
+	litmus(t, million/4, grades{"slot 0 stays": usual, "slot 1 stays": usual}, func(t *testing.T) race {
 		p, _ := litmusPool(t, pool.Options{Size: 2})
 		var held [2]fakeLease
 		return race{
@@ -73,7 +73,7 @@ func TestLitmusOfShrinkAndCheckins(t *testing.T) {
 }
 
 func TestLitmusOfRecycleAndCheckout(t *testing.T) {
-	litmus(t, million, grades{"the old worker is lent": usual, "the new one is lent": usual}, func(t *testing.T) race {
+	litmus(t, million/4, grades{"the old worker is lent": usual, "the new one is lent": usual}, func(t *testing.T) race {
 		p, b := litmusPool(t, pool.Options{Size: 1, MaxWait: 10 * time.Second})
 		lend := lender(t, p)
 		var old *pooltest.Worker
