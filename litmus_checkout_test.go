@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/pooltender/pool"
-	"github.com/pooltender/pool/pooltest"
 )
 
 func grantedOrCancelled(err error) string {
@@ -144,153 +142,36 @@ func TestLitmusOfCheckinAndQueueing(t *testing.T) {
 	})
 }
 
-func TestLitmusOfCrashAndClaim(t *testing.T) {
-	litmus(t, million/2, grades{
-		"dead before it was lent": usual, "the replacement was lent": usual, "lent, and dead then": usual,
-	}, func(t *testing.T) race {
-		p, b := litmusPool(t, pool.Options{Size: 1})
-		contexts, n := clients(t), 0
-		stranger := make([]context.Context, 64) // whom the worker does not know
-		for i := range stranger {
-			var cancel context.CancelFunc
-			stranger[i], cancel = context.WithCancel(context.Background())
-			t.Cleanup(cancel)
-		}
+func TestLitmusOfTwoClaims(t *testing.T) {
+	litmus(t, million, grades{"the first has it": usual, "the second has it": usual}, func(t *testing.T) race {
+		p, _ := litmusPool(t, pool.Options{Size: 1})
+		hasty := p.With(pool.Terms{MaxWait: 1})
+		lend, contexts, n := lender(t, p), clients(t), 0
 		var ctx context.Context
-		var starts int
-		var lease fakeLease
-		var err error
-		return race{
-			prepare: func() {
-				n++
-				ctx = contexts[n%2]
-				warm(t, ctx, p, 1)
-				if n%3 == 0 {
-					ctx = stranger[n%len(stranger)]
-				}
-				starts = b.Starts()
-			},
-			sides: []func(){
-				func() { lease, err = p.TryCheckout(ctx) },
-				func() { pooltest.KillWorker(p, 0) },
-			},
-			judge: func() string {
-				how := "dead before it was lent"
-				switch {
-				case err != nil:
-				case lease.Worker().ID > starts:
-					how = "the replacement was lent"
-					work(lease)
-				case reason(lease) == pool.EndCrashed:
-					how = "lent, and dead then"
-				default:
-					return "a dead worker is lent: " + string(reason(lease))
-				}
-				lease.Checkin()
-				require.NoError(t, p.WaitReady(t.Context(), 1))
-				return cmp.Or(atRest(p, 1), how)
-			},
-		}
-	})
-}
-
-func TestLitmusOfEachAndCrash(t *testing.T) {
-	litmus(t, million/4, grades{
-		"left out": usual, "visited, and dead then": usual, "visited": usual, "the replacement was visited": rare,
-	}, func(t *testing.T) race {
-		p, b := litmusPool(t, pool.Options{Size: 1})
-		lend := lender(t, p)
-		var starts int
-		var visited []*pooltest.Worker
-		var err error
+		var first, second fakeLease
+		var refused, refusedToo error
 		return race{
 			prepare: func() {
 				lend().Checkin()
-				starts, visited = b.Starts(), nil
+				n++
+				ctx = contexts[n/2%2] // whom the worker knows, or not
 			},
 			sides: []func(){
-				func() {
-					err = p.Each(context.Background(), func(ctx context.Context, w *pooltest.Worker) error {
-						w.Use(func() { w.Note++ })
-						visited = append(visited, w)
-						return context.Cause(ctx)
-					})
-				},
-				func() { pooltest.KillWorker(p, 0) },
+				func() { first, refused = hasty.Checkout(ctx) },
+				func() { second, refusedToo = p.TryCheckout(ctx) },
 			},
 			judge: func() string {
-				require.NoError(t, p.WaitReady(t.Context(), 1))
-				var how string
+				first.Checkin()
+				second.Checkin()
 				switch {
-				case len(visited) > 1:
-					return "a worker and its replacement are visited"
-				case len(visited) == 0 && err == nil:
-					how = "left out"
-				case len(visited) == 0:
-					return "left out for a reason: " + err.Error()
-				case visited[0].ID > starts:
-					how = "the replacement was visited"
-				case err == nil:
-					how = "visited"
-				case errors.As(err, new(*pool.CrashError)):
-					how = "visited, and dead then"
+				case refused == nil && refusedToo == nil: // neither has returned it in between
+					return "both have it"
+				case refused == nil:
+					return cmp.Or(atRest(p, 1), "the first has it")
+				case refusedToo == nil:
+					return cmp.Or(atRest(p, 1), "the second has it")
 				}
-				return cmp.Or(atRest(p, 1), how)
-			},
-		}
-	})
-}
-
-// Two workers, of which one dies: after so many deaths the other is not lent before
-// it has been checked, unless it was lent already.
-func TestLitmusOfSuspicionAndCheckout(t *testing.T) {
-	how := func(lease fakeLease, err error, checks, starts int) string {
-		w := lease.Worker()
-		switch {
-		case err != nil:
-			return "refused: " + err.Error()
-		case reason(lease) == pool.EndCrashed:
-			return "dead then"
-		case w.ID > starts:
-			work(lease)
-			return "the replacement"
-		}
-		work(lease)
-		if w.Checks() > checks {
-			return "checked before"
-		}
-		return "as it was"
-	}
-	litmus(t, million/4, grades{
-		"as it was": usual, "checked before": usual, "the replacement": rare, "dead then": usual,
-	}, func(t *testing.T) race {
-		b := litmusBackend(t)
-		b.Checks = true
-		p := pooltest.StartIn(t, litmusRegistry(t), b.Spec(), litmusOptions(pool.Options{Size: 2, MaxWait: 10 * time.Second}))
-		var checks, starts int
-		var lease fakeLease
-		var err error
-		return race{
-			prepare: func() {
-				warm(t, context.Background(), p, 2)
-				held := []fakeLease{take(t, context.Background(), p), take(t, context.Background(), p)}
-				starts, checks = b.Starts(), 0
-				for _, l := range held {
-					if l.Slot().Index == 1 {
-						checks = l.Worker().Checks()
-					}
-					l.Checkin()
-				}
-			},
-			sides: []func(){
-				func() { lease, err = p.Checkout(context.Background()) },
-				func() { pooltest.KillWorker(p, 0) },
-			},
-			judge: func() string {
-				how := how(lease, err, checks, starts)
-				lease.Checkin()
-				require.NoError(t, p.WaitReady(t.Context(), 2))
-				return how
+				return fmt.Sprint("nobody has it: ", refused, refusedToo)
 			},
 		}
 	})
