@@ -1,6 +1,8 @@
 package pool_test
 
 import (
+	"context"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -13,30 +15,37 @@ import (
 // While a dead manager is being replaced nobody ends a lease but the keeper. A
 // client that is told so at that moment asks why, and there is a reason.
 func TestALeaseThatItsClientCouldNotEndHasEnded(t *testing.T) {
-	o := newOutcomes(t)
-	defer o.tell()
-	p, _ := litmusPool(t, pool.Options{Size: 1, MaxUses: 1 << 30}) // lent and returned under the lock
-	for range rounds(300) {
-		require.NoError(t, p.WaitReady(t.Context(), 1))
-		l := take(t, t.Context(), p)
+	litmus(t, million/8, grades{"returned": usual, string(pool.EndRestarted): usual}, func(t *testing.T) race {
+		p, _ := litmusPool(t, pool.Options{Size: 1, MaxUses: 1 << 30}) // lent and returned under the lock
+		var lease fakeLease
 		var ended bool
 		var err error
-		meet(func() { pooltest.KillManager(p, pooltest.AtLocked) }, func() {
-			for range rand.IntN(200) { // a worker with a Run cannot be had, so this takes time and the lock
-				l.Detach()
-			}
-			ended = l.Checkin()
-			err = l.Err()
-		})
-		switch {
-		case err == nil:
-			o.forbidden("a lease that is over lives", ended)
-		case ended:
-			o.saw("returned")
-		default:
-			require.Equal(t, pool.EndRestarted, reason(l))
-			o.saw("restarted")
+		var epoch uint64
+		return race{
+			prepare: func() {
+				reached(p, epoch)
+				require.NoError(t, p.WaitReady(context.Background(), 1))
+				lease, epoch = take(t, context.Background(), p), p.Inspect().Epoch+1
+			},
+			sides: []func(){
+				func() { pooltest.KillManager(p, pooltest.AtLocked) },
+				func() {
+					for range rand.IntN(200) { // a worker with a Run cannot be had, so this takes time and the lock
+						lease.Detach()
+					}
+					ended = lease.Checkin()
+					err = lease.Err()
+				},
+			},
+			judge: func() string {
+				switch {
+				case err == nil:
+					return fmt.Sprintf("a lease lives that is over, ended by its client: %t", ended)
+				case ended:
+					return "returned"
+				}
+				return string(reason(lease))
+			},
 		}
-	}
-	pooltest.Check(t, p)
+	})
 }
