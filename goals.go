@@ -160,6 +160,7 @@ func (c *core) setGoal(size int) {
 		}
 	}
 	c.trim()
+	c.rehome() // first: of the workers that are too many some may be for those who have to move
 	now := c.now()
 	c.assess(now)
 	c.lingerAll(now)

@@ -26,6 +26,26 @@ func TestResizeDownStopsNoMoreThanItMust(t *testing.T) {
 	})
 }
 
+func TestResizeDownLeavesAWorkerToWhoHasToMove(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 2, MaxOverflow: 2, OverflowLinger: -1})
+		regular := p.With(pool.Terms{Key: "regular"})
+		first := take(t, t.Context(), regular)
+		go func() {
+			second := take(t, t.Context(), regular)
+			require.NotSame(t, first.Worker(), second.Worker(), "keys have no slot any more")
+			require.True(t, second.Checkin())
+		}()
+		settle(t, p)
+		require.Equal(t, 1, p.Stats().Waiting)
+		require.NoError(t, p.Resize(t.Context(), 0))
+		settle(t, p)
+		require.Zero(t, p.Stats().Waiting)
+		require.Equal(t, 2, b.Starts(), "none is stopped only to be replaced")
+		require.True(t, first.Checkin())
+	})
+}
+
 func TestAfterResizeDownSurplusWorkersThatComeBackTogetherGo(t *testing.T) {
 	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
 		p := start(t, reg, b, pool.Options{Size: 5})
