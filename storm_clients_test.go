@@ -118,7 +118,7 @@ func (c *visitor) visit(ctx context.Context) error {
 		return nil
 	case 8:
 		defer func() { _ = recover() }()
-		return c.p.Do(ctx, func(context.Context, *pooltest.Worker) error { panic("careless") })
+		return c.p.Do(ctx, func(_ context.Context, w *pooltest.Worker) error { c.work(w, 0); panic("careless") })
 	}
 	l, err := c.p.Checkout(ctx)
 	return c.end(ctx, l, err)
@@ -159,6 +159,7 @@ func (c *visitor) work(w *pooltest.Worker, d time.Duration) {
 	c.mu.Lock()
 	c.uses[w]++
 	n := c.uses[w]
+	c.leases[w.Slot.Pool]++
 	c.mu.Unlock()
 	if most := c.mostUses(w); most > 0 {
 		assert.LessOrEqual(c.t, n, most, "leases of %v", w)
@@ -237,6 +238,7 @@ func (s *storm) visitTwice(p fakes, key string) {
 			return
 		}
 		slots[i] = lease.Slot()
+		s.leases[p.Name()]++
 		lease.Checkin()
 	}
 	if slices.Equal(before, incarnations(p)) && max(slots[0].Index, slots[1].Index) < p.Stats().Size {

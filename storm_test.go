@@ -74,14 +74,15 @@ type storm struct {
 	clients sync.WaitGroup
 	stopped atomic.Bool
 
-	mu   sync.Mutex
-	uses map[*pooltest.Worker]int // leases, as clients have had them
+	mu     sync.Mutex
+	uses   map[*pooltest.Worker]int // leases, as clients have had them
+	leases map[string]int           // by pool
 }
 
 func newStorm(t *testing.T, reg *pool.Registry, b *pooltest.Backend, seed uint64) *storm {
 	s := &storm{
 		t: t, r: rand.New(rand.NewPCG(seed, 1)), reg: reg, b: b,
-		virtual: true, unit: time.Millisecond, uses: map[*pooltest.Worker]int{},
+		virtual: true, unit: time.Millisecond, uses: map[*pooltest.Worker]int{}, leases: map[string]int{},
 	}
 	if time.Now().Year() > 2000 { // bubbles begin in that year
 		s.virtual, s.unit = false, 20*time.Microsecond
@@ -237,6 +238,7 @@ func (s *storm) calm() {
 			})
 			s.visitTwice(p, strconv.Itoa(key))
 		}
+		assert.EqualValues(s.t, s.leases[p.Name()], p.Stats().Checkouts, "leases that clients have had, of %s", p.Name())
 	}
 }
 
