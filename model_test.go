@@ -1,339 +1,304 @@
 package pool_test
 
 import (
-	"context"
+	"maps"
 	"slices"
-	"sync"
-	"sync/atomic"
-	"testing"
-	"testing/synctest"
-	"time"
-
-	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/pooltender/pool"
-	"github.com/pooltender/pool/pooltest"
 )
 
-func TestThePoolDoesWhatTheModelDoes(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		rapid.SyncTest(t, func(t *rapid.T) {
-			w := newWorld(t)
-			defer w.clear()
-			w.live()
-		})
-	})
-}
-
-// model is what a pool should be doing, said as simply as possible: counts, the
-// queue, and who holds what. Commands end when nothing moves any more, so it
-// knows no moment in between.
+// model is what a pool should be doing, said as simply as possible: what is in
+// each slot, and who waits. Commands end when nothing moves any more, so it knows
+// no moment in between. Where a choice is the pool's, such as which of several
+// idle workers is lent, the model makes the one that was seen.
 type model struct {
 	opts     pool.Options
+	checks   bool // workers may have to be checked first, so that another is lent
 	size     int
-	idle     int
-	starting int // only while stalled: otherwise a start takes no time
-	born     int // workers that came up, ever
-	holders  []*client
-	queue    []*client
+	posts    []post
+	line     lineup
+	moment   int  // counts the commands
+	unrest   bool // slots have been emptied or filled: who waits for one of them may have to move
+	crowded  bool // somebody waited when the moment began
 	draining bool // a Restart waits for the leases
 	stalled  bool // starts do not end
 	down     bool // starts fail
+	tally
 }
 
-func (m *model) workers() int { return m.idle + len(m.holders) + m.starting }
-func (m *model) limit() int   { return m.size + m.opts.MaxOverflow }
-func (m *model) surplus() int { return max(0, m.workers()-m.size) }
+// tally is what is counted and never goes back.
+type tally struct{ born, lent, crashes, shed int }
 
-// flow is all that a pool does of itself and at once.
-func (m *model) flow() {
-	for {
-		switch {
-		case m.draining:
-			m.idle, m.starting = 0, 0
-			if m.draining = len(m.holders) > 0; m.draining {
-				return
-			}
-		case m.idle > 0 && m.workers() > m.limit():
-			m.idle-- // after a Resize down
-		case m.idle > 0 && len(m.queue) > 0:
-			m.idle--
-			m.holders, m.queue = append(m.holders, m.queue[0]), m.queue[1:]
-		case m.idle > 0 && m.surplus() > 0 && m.opts.OverflowLinger < 0:
-			m.idle--
-		case m.starts() && m.stalled:
-			m.starting++
-		case m.starts():
-			m.up(1)
-		default:
-			return
+// post is a slot. A slot that backs off is vacant, too.
+type post struct {
+	state  pool.SlotState
+	worker uint64 // which incarnation; 0: one that has come since the last look
+	holder *client
+	uses   int
+	old    bool
+	rested int // the moment at which the worker became idle
+}
+
+func (m model) clone() model {
+	m.posts = slices.Clone(m.posts)
+	m.line.places = slices.Clone(m.line.places)
+	m.line.passed = maps.Clone(m.line.passed)
+	return m
+}
+
+func (m *model) count(of ...pool.SlotState) (n int) {
+	for i := range m.posts {
+		if slices.Contains(of, m.posts[i].state) {
+			n++
 		}
 	}
+	return n
 }
 
-// starts reports whether a worker should be started: for the size, or for one
-// who waits and for whom none is on its way.
-func (m *model) starts() bool {
-	if m.down || m.opts.MaxStarting > 0 && m.starting >= m.opts.MaxStarting {
+func (m *model) idle() int     { return m.count(pool.SlotIdle) }
+func (m *model) starting() int { return m.count(pool.SlotStarting) }
+func (m *model) live() int     { return m.count(pool.SlotIdle, pool.SlotLeased) }
+func (m *model) workers() int  { return m.live() + m.starting() }
+func (m *model) limit() int    { return m.size + max(0, m.opts.MaxOverflow) }
+func (m *model) surplus() int  { return max(0, m.workers()-m.size) }
+
+func (m *model) holders() (all []*client) {
+	for i := range m.posts {
+		if c := m.posts[i].holder; c != nil {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+func (m *model) postOf(c *client) int {
+	return slices.IndexFunc(m.posts, func(p post) bool { return p.holder == c })
+}
+
+// flow is all that a pool does of itself and at once.
+func (m *model) flow(now *sight) {
+	m.crowded = len(m.line.places) > 0
+	for moves := true; moves; {
+		if m.unrest {
+			m.line.move(now)
+		}
+		moves = !m.drains() && (m.shrinks(now) || m.renews(now) || m.serves(now) || m.fills(now) ||
+			m.grows(now) || m.servesOtherwise() || m.thins(now))
+	}
+}
+
+func (m *model) drains() bool {
+	if !m.draining {
 		return false
 	}
-	return m.workers() < m.size || m.workers() < m.limit() && m.starting < len(m.queue)
-}
-
-// up is workers that have started.
-func (m *model) up(n int) {
-	m.born += n
-	m.idle += n
-	m.flow()
-}
-
-// end ends a lease. The worker stays with the pool, or goes.
-func (m *model) end(c *client, stays bool) {
-	m.holders = without(m.holders, c)
-	if stays {
-		m.idle++
+	for i := range m.posts {
+		if s := m.posts[i].state; s == pool.SlotIdle || s == pool.SlotStarting {
+			m.vacate(i)
+		}
 	}
-	m.flow()
+	m.draining = m.count(pool.SlotLeased) > 0
+	m.scatter()
+	return m.draining
 }
+
+// shrinks lets a worker go after a Resize down.
+func (m *model) shrinks(now *sight) bool {
+	return m.workers() > m.limit() && m.leave(now, anyone)
+}
+
+// renews lets an old worker go, if the pool can spare it. While another one was
+// ending it could not, and somebody may have it now.
+func (m *model) renews(now *sight) bool {
+	return m.spares() && m.leave(now, func(i int) bool {
+		kept := now.state(i) == pool.SlotLeased && now.incarnation(i) == m.posts[i].worker
+		return m.posts[i].old && !(m.unrest && kept)
+	})
+}
+
+// spares reports whether the pool can spare a worker.
+func (m *model) spares() bool {
+	live := m.live()
+	return live > m.size-max(1, m.size/20) && (live <= m.size || m.starting() == 0)
+}
+
+// thins lets a worker go at once that is one too many, where none lingers.
+func (m *model) thins(now *sight) bool {
+	return m.opts.OverflowLinger < 0 && m.surplus() > 0 && m.line.waiting(anySlot) == 0 && m.leave(now, anyone)
+}
+
+// leave lets one of the idle workers go: the one that was seen to, else the last.
+func (m *model) leave(now *sight, which func(i int) bool) bool {
+	last := -1
+	for i := range m.posts {
+		if m.posts[i].state != pool.SlotIdle || !which(i) {
+			continue
+		}
+		last = i
+		if now.incarnation(i) != m.posts[i].worker || now.isDown(i) {
+			break
+		}
+	}
+	if last >= 0 {
+		m.vacate(last)
+	}
+	return last >= 0
+}
+
+func anyone(int) bool { return true }
+
+// serves lends an idle worker to the one whose turn it is, if that was seen.
+func (m *model) serves(now *sight) bool {
+	for i := range m.posts {
+		if m.posts[i].state != pool.SlotIdle {
+			continue
+		}
+		if c := m.line.next(i); c != nil && now.serves(c, i) && (c.terms.Key != "" || m.isFirst(i)) {
+			m.serve(i, c)
+			return true
+		}
+	}
+	return false
+}
+
+// servesOtherwise lends a worker though that was not seen: the pool was wrong, or is
+// not done.
+func (m *model) servesOtherwise() bool {
+	for i := range m.posts {
+		if m.posts[i].state == pool.SlotIdle && m.isFirst(i) {
+			if c := m.line.next(i); c != nil {
+				m.serve(i, c)
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (m *model) serve(i int, c *client) {
+	m.line.serve(c, i)
+	m.lend(i, c)
+}
+
+func (m *model) lend(i int, c *client) {
+	p := &m.posts[i]
+	p.state, p.holder = pool.SlotLeased, c
+	p.uses++
+	m.lent++
+}
+
+// isFirst reports whether the worker may be lent next, of those that were idle
+// before this moment: by the order, and none beyond Size while another is idle.
+func (m *model) isFirst(i int) bool {
+	if m.checks || m.opts.Order == pool.OrderRecent || m.posts[i].rested == m.moment {
+		return true
+	}
+	for j, other := range m.posts {
+		switch {
+		case other.state != pool.SlotIdle || other.rested == m.moment:
+		case j < m.size && i >= m.size:
+			return false
+		case (j < m.size) != (i < m.size):
+		case m.opts.Order == pool.OrderFIFO && other.rested < m.posts[i].rested:
+			return false
+		case m.opts.Order == pool.OrderLIFO && other.rested > m.posts[i].rested:
+			return false
+		}
+	}
+	return true
+}
+
+// fills starts a worker for the size. If somebody waits while the slots below are
+// being emptied or back off, it may be in one beyond.
+func (m *model) fills(now *sight) bool {
+	slots := m.size
+	if m.crowded {
+		slots = m.limit()
+	}
+	return m.workers() < m.size && m.start(slots, now)
+}
+
+// grows starts a worker for one who waits for any and for whom none is on its way.
+func (m *model) grows(now *sight) bool {
+	return m.workers() < m.limit() && m.starting()+m.idle() < m.line.waiting(anySlot) && m.start(m.limit(), now)
+}
+
+// start starts a worker in one of the first slots.
+func (m *model) start(slots int, now *sight) bool {
+	if m.down || m.opts.MaxStarting > 0 && m.starting() >= m.opts.MaxStarting {
+		return false
+	}
+	for len(m.posts) < slots {
+		m.posts = append(m.posts, post{state: pool.SlotVacant})
+	}
+	where := -1
+	for i := range slots {
+		if m.posts[i].state == pool.SlotVacant && (where < 0 || now.isDown(where) && !now.isDown(i)) {
+			where = i
+		}
+	}
+	m.posts[where] = post{state: pool.SlotStarting}
+	m.unrest = true
+	if !m.stalled {
+		m.rise(where)
+	}
+	return true
+}
+
+// rise is a worker that has started.
+func (m *model) rise(i int) {
+	m.born++
+	m.posts[i].state, m.posts[i].rested = pool.SlotIdle, m.moment
+	m.unrest = true
+}
+
+func (m *model) vacate(i int) {
+	m.posts[i] = post{state: pool.SlotVacant}
+	m.unrest = true
+	m.scatter()
+}
+
+// up are the slots that keys may have.
+func (m *model) up() (up []int) {
+	for i := range min(m.size, len(m.posts)) {
+		if m.posts[i].state != pool.SlotVacant {
+			up = append(up, i)
+		}
+	}
+	return up
+}
+
+// scatter has those who wait for one slot wait for any, if there is none that a key
+// may have. While the pool drains nobody moves.
+func (m *model) scatter() {
+	if m.draining || len(m.up()) > 0 {
+		return
+	}
+	for i := range m.line.places {
+		m.line.places[i].slot = anySlot
+	}
+}
+
+// end ends a lease. The worker stays with the pool if it may, or goes.
+func (m *model) end(c *client, stays bool) {
+	i := m.postOf(c)
+	p := &m.posts[i]
+	tooMany := m.workers() > m.limit() ||
+		m.opts.OverflowLinger < 0 && m.surplus() > 0 && m.line.waiting(anySlot)+m.line.waiting(i) == 0
+	if !stays || tooMany || m.spent(i) || p.old && m.spares() && !m.unrest {
+		m.vacate(i)
+		return
+	}
+	p.state, p.holder, p.rested = pool.SlotIdle, nil, m.moment
+}
+
+// spent reports whether a worker has been lent as often as it may.
+func (m *model) spent(i int) bool { return m.opts.MaxUses > 0 && m.posts[i].uses >= m.opts.MaxUses }
 
 // die is the change of epoch: every worker goes, those who wait keep their
 // places.
 func (m *model) die() {
-	m.holders, m.idle, m.starting, m.draining = nil, 0, 0, false
-	m.flow()
-}
-
-// client is a client of the pool, waiting, holding a worker or done with it.
-type client struct {
-	name   string
-	ctx    context.Context
-	cancel context.CancelFunc
-	lease  fakeLease
-	err    error
-	done   atomic.Bool // Checkout has returned; the rest is set
-	gone   bool        // its context has ended while it holds a worker
-}
-
-func (c *client) GoString() string { return c.name }
-
-// The patience of the pools under test. Commands take no time, or little; what
-// takes longer happens while the world sleeps, and only then: first every grace
-// ends, then surplus workers have lingered enough.
-const (
-	grace   = time.Second
-	linger  = 2 * time.Second
-	backoff = 20 * time.Millisecond  // between restarts, where there is one
-	asweep  = 120 * time.Millisecond // in which the manager sees every lease
-	asleep  = grace + linger + 4*asweep
-)
-
-// world is a pool, what the model knows of it, and all who have to do with it.
-type world struct {
-	model
-	t        *rapid.T
-	reg      *pool.Registry
-	b        *pooltest.Backend
-	p        fakes
-	gate     gate
-	others   fakes
-	other    fakeLease   // of the others, held all the time
-	clients  []*client   // all there ever were
-	past     []fakeLease // leases that have ended
-	detached []*pooltest.Worker
-	failing  int            // starts up to this one fail, or have
-	restarts sync.WaitGroup // calls of Restart
-	since    time.Time      // the last sleep
-}
-
-// gate keeps workers from starting.
-type gate struct {
-	mu   sync.Mutex
-	shut chan struct{} // nil: open
-}
-
-func (g *gate) close() { g.mu.Lock(); defer g.mu.Unlock(); g.shut = make(chan struct{}) }
-func (g *gate) open()  { g.mu.Lock(); defer g.mu.Unlock(); close(g.shut); g.shut = nil }
-func (g *gate) before(start func(context.Context) (*pooltest.Worker, error)) func(context.Context) (*pooltest.Worker, error) {
-	return func(ctx context.Context) (*pooltest.Worker, error) {
-		g.mu.Lock()
-		shut := g.shut
-		g.mu.Unlock()
-		if shut != nil {
-			select {
-			case <-shut:
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			}
-		}
-		return start(ctx)
+	m.draining = false
+	for i := range m.posts {
+		m.vacate(i)
 	}
-}
-
-// inRapid makes the helpers for tests report to rapid. Cleanups are left to the
-// world, which is cleared inside the bubble.
-type inRapid struct {
-	testing.TB
-	t *rapid.T
-}
-
-func (r inRapid) Helper()                           {}
-func (r inRapid) Cleanup(func())                    {}
-func (r inRapid) Errorf(format string, args ...any) { r.t.Errorf(format, args...) }
-func (r inRapid) Fatalf(format string, args ...any) { r.t.Fatalf(format, args...) }
-func (r inRapid) Name() string                      { return r.t.Name() }
-
-func newWorld(t *rapid.T) *world {
-	tb := inRapid{t: t}
-	w := &world{t: t, reg: pooltest.NewRegistry(), b: pooltest.NewBackend(tb)}
-	w.b.Passive = rapid.Bool().Draw(t, "passive")
-	w.b.NoReset = rapid.Bool().Draw(t, "no reset")
-	w.b.NoStop = rapid.Bool().Draw(t, "no stop")
-	w.b.Checks = rapid.Bool().Draw(t, "checks")
-	w.size = rapid.IntRange(0, 3).Draw(t, "size")
-	w.opts = pool.Options{
-		Size:           w.size,
-		MaxOverflow:    rapid.IntRange(max(0, 1-w.size), 2).Draw(t, "overflow"),
-		OverflowLinger: rapid.SampledFrom([]time.Duration{-1, linger}).Draw(t, "linger"),
-		Order:          rapid.SampledFrom([]pool.Order{pool.OrderRecent, pool.OrderLIFO, pool.OrderFIFO}).Draw(t, "order"),
-		Reclaim:        rapid.SampledFrom([]pool.Reclaim{pool.ReclaimReplace, pool.ReclaimReuse}).Draw(t, "reclaim"),
-		ReclaimGrace:   rapid.SampledFrom([]time.Duration{-1, grace}).Draw(t, "grace"),
-		MaxStarting:    rapid.SampledFrom([]int{-1, 1, 2}).Draw(t, "max starting"),
-		StartTimeout:   -1,
-		MaxRestarts:    -1,
-		Backoff:        rapid.SampledFrom([]pool.Backoff{{Min: -1}, {Min: backoff, Max: backoff}}).Draw(t, "backoff"),
-	}
-	if w.b.Checks {
-		w.opts.CheckEvery = rapid.SampledFrom([]time.Duration{-1, linger / 3}).Draw(t, "check every")
-	}
-	spec := w.b.Spec()
-	spec.Start = w.gate.before(spec.Start)
-	w.p = pooltest.StartIn(tb, w.reg, spec, w.opts)
-	w.others = pooltest.StartIn(tb, w.reg, pooltest.NewBackend(tb).Spec(), pool.Options{Size: 1})
-	var err error
-	w.other, err = w.others.Checkout(context.Background())
-	require.NoError(t, err)
-	w.since = time.Now()
-	w.flow()
-	return w
-}
-
-// clear lets go whoever is left after a failure: the bubble waits for them.
-func (w *world) clear() {
-	w.b.Release()
-	_ = w.reg.Close()
-	for _, c := range w.clients {
-		c.cancel()
-	}
-}
-
-// live is one history of the pool, from its start to its end.
-func (w *world) live() {
-	w.t.Repeat(map[string]func(*rapid.T){
-		"":                       func(*rapid.T) { w.compare() },
-		"check out":              w.checkout,
-		"try":                    w.try,
-		"come too late":          w.late,
-		"check in":               w.checkin,
-		"check in again":         w.checkin,
-		"check in all":           w.checkinAll,
-		"use stale leases":       w.stale,
-		"check in elsewhere":     w.foreign,
-		"retire":                 w.retire,
-		"detach":                 w.detach,
-		"transfer":               w.transfer,
-		"kill leased":            w.killLeased,
-		"kill idle":              w.killIdle,
-		"cancel waiter":          w.cancelWaiter,
-		"cancel at hand-over":    w.cancelAtHandover,
-		"kill at hand-over":      w.killAtHandover,
-		"kill at hand-over, too": w.killAtHandover,
-		"end client":             w.endClient,
-		"sleep":                  w.sleep,
-		"fail next starts":       w.failStarts,
-		"stall":                  w.stall,
-		"go down":                w.goDown,
-		"heal":                   w.heal,
-		"resize":                 w.resize,
-		"kill half":              w.killHalf,
-		"kill half at work":      w.killHalfAtWork,
-		"restart":                w.restart,
-	})
-	w.stop()
-}
-
-// compare lets everything come to rest and sees that the pool is as the model.
-func (w *world) compare() {
-	type counts struct {
-		Idle, Leased, Waiting, Starting, Overflow, Born int
-		Up                                              bool
-	}
-	want := counts{w.idle, len(w.holders), len(w.queue), w.starting, w.surplus(), w.born, true}
-	var got counts
-	for range 10 {
-		synctest.Wait()
-		s := w.p.Stats()
-		up := w.stalled || w.draining || s.State == pool.StateReady || s.State == pool.StateDegraded
-		if got = (counts{s.Idle, s.Leased, s.Waiting, s.Starting, s.Overflow, len(w.b.Workers()), up}); got == want {
-			break
-		}
-		if w.opts.Backoff.Min > 0 || w.stalled { // growth takes its time as well
-			time.Sleep(backoff)
-		}
-	}
-	require.Equal(w.t, want, got)
-	pooltest.Check(inRapid{t: w.t}, w.p, w.others)
-
-	info := w.p.Inspect()
-	var names, owners []string
-	for _, c := range w.queue {
-		names = append(names, c.name)
-	}
-	for _, waiter := range info.Waiters {
-		owners = append(owners, waiter.Owner)
-	}
-	require.Equal(w.t, names, owners, "the queue")
-
-	taken := map[*pooltest.Worker]bool{}
-	alive := w.alive()
-	for _, c := range w.holders {
-		require.True(w.t, c.done.Load(), "the first who wait are served")
-		require.NoError(w.t, c.err)
-		require.NoError(w.t, c.lease.Err())
-		require.False(w.t, taken[c.lease.Worker()], "%v has two holders", c.lease.Worker())
-		require.Contains(w.t, alive, c.lease.Worker())
-		taken[c.lease.Worker()] = true
-	}
-	for _, c := range w.queue {
-		require.False(w.t, c.done.Load(), "only the first who wait are served")
-	}
-	for _, l := range w.past {
-		require.Error(w.t, l.Err())
-	}
-	require.Len(w.t, alive, w.idle+len(w.holders))
-	slots := info.Slots
-	for _, worker := range w.b.Workers() {
-		switch slot := worker.Slot; {
-		case slices.Contains(alive, worker):
-			require.Equal(w.t, slot.Incarnation, slots[slot.Index].Incarnation)
-			require.EqualValues(w.t, worker.Uses(), slots[slot.Index].Uses, "what was not delivered does not count")
-		case slices.Contains(w.detached, worker):
-			require.Zero(w.t, worker.Stops(), "it belongs to the client")
-		default:
-			require.True(w.t, w.b.NoStop || worker.Stops() == 1, "%v is told to stop", worker)
-		}
-		require.LessOrEqual(w.t, worker.Resets(), worker.Uses(), "what was not used is not reset")
-	}
-	require.NoError(w.t, w.other.Err())
-	require.Equal(w.t, 1, w.others.Stats().Leased)
-}
-
-// alive returns the workers that the pool has.
-func (w *world) alive() []*pooltest.Worker {
-	return slices.DeleteFunc(w.b.Alive(), func(worker *pooltest.Worker) bool { return slices.Contains(w.detached, worker) })
-}
-
-func without[T comparable](all []T, one T) []T {
-	return slices.DeleteFunc(slices.Clone(all), func(c T) bool { return c == one })
 }

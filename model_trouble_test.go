@@ -8,81 +8,158 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/pooltender/pool"
 	"github.com/pooltender/pool/pooltest"
 )
 
-func (w *world) endClient(t *rapid.T) {
-	c := w.holder(t)
+func (w *world) endClient() bool {
 	w.makeTime()
-	if !slices.Contains(w.holders, c) {
-		return // it was gone already, and now the pool has noticed
+	c := w.holder()
+	if c == nil {
+		return false
 	}
 	c.cancel()
 	c.gone = true
 	if w.opts.ReclaimGrace < 0 {
 		time.Sleep(asweep)
-		w.reclaim(c)
+		w.reclaim(c, pool.EndAbandoned)
 	}
+	return true
 }
 
-func (w *world) reclaim(c *client) {
-	w.over(c, pool.EndAbandoned, w.opts.Reclaim == pool.ReclaimReuse)
+func (w *world) reclaim(c *client, reason pool.EndReason) {
+	w.over(c, reason, w.opts.Reclaim == pool.ReclaimReuse)
+}
+
+// isHasty reports whether somebody waits who will not wait long, or something ends
+// if time passes.
+func (w *world) isHasty() bool {
+	return w.opts.MaxHold > 0 && len(w.holders()) > 0 || w.opts.MaxWait+w.opts.QueueTarget > 0 && len(w.line.places) > 0
 }
 
 // makeTime sees to it that what takes long cannot happen by the way.
 func (w *world) makeTime() {
 	if time.Since(w.since) > grace/4 {
+		w.settle()
 		w.sleepOver()
-		w.compare()
+		w.settle()
+		w.moment++
 	}
 }
 
-func (w *world) sleep(*rapid.T) { w.sleepOver() }
+func (w *world) sleep() bool {
+	w.sleepOver()
+	return true
+}
 
-// sleepOver passes the time until every grace is over and no surplus worker is
-// idle.
-func (w *world) sleepOver() {
-	time.Sleep(asleep)
-	for _, c := range w.holders {
-		if c.gone {
-			w.reclaim(c)
-		}
-	}
-	w.idle -= min(w.idle, w.surplus())
-	w.flow()
+func (w *world) pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 	w.since = time.Now()
 }
 
-func (w *world) failStarts(t *rapid.T) {
-	w.makeTime()
-	if w.b.Starts() < w.failing {
-		t.Skip("the next starts fail already")
+// sleepOver passes the time until nobody who waits has patience left, every grace
+// is over, every lease overdue, and no surplus worker is idle.
+func (w *world) sleepOver() {
+	w.pass(asleep)
+	if w.opts.MaxWait+w.opts.QueueTarget > 0 {
+		for _, c := range w.line.clients() {
+			w.refused(c, pool.ErrOverloaded)
+		}
 	}
-	n := rapid.IntRange(1, 3).Draw(t, "starts")
-	w.b.FailNext(n)
-	w.failing = w.b.Starts() + n
+	overdue := w.holders()
+	for _, c := range overdue {
+		switch {
+		case c.gone:
+			w.reclaim(c, pool.EndAbandoned)
+		case w.opts.MaxHold > 0:
+			w.reclaim(c, pool.EndOverdue)
+		}
+	}
+	now := w.look()
+	w.flow(now)
+	for w.surplus() > 0 && w.leave(now, anyone) {
+	}
+	if w.opts.MaxHold > 0 { // those who have come by a lease meanwhile end it before it is overdue
+		w.settle()
+		for _, c := range w.holders() {
+			require.True(w.t, c.lease.Checkin())
+			w.over(c, pool.EndReturned, true)
+			w.settle()
+			w.moment++
+		}
+	}
+	w.since = time.Now()
 }
 
-func (w *world) stall(t *rapid.T) {
+// growOld lets every worker grow older than it may.
+func (w *world) growOld() bool {
+	if w.opts.MaxLifetime <= 0 || w.renewals == 2 || w.draining || w.stalled || w.down {
+		return false
+	}
+	w.settle()
+	w.sleepOver()
+	w.settle()
+	w.moment++
+	if w.isHasty() {
+		return false
+	}
+	w.renewals++ // after some, workers would not be as young as is assumed here
+	w.pass(lifetime)
+	w.age()
+	return true
+}
+
+// age makes every worker old.
+func (w *world) age() {
+	for i := range w.posts {
+		w.posts[i].old = w.posts[i].state != pool.SlotVacant
+	}
+}
+
+func (w *world) recycle() bool {
+	if w.starting() > 0 {
+		return false // it would matter which of the old ones comes up first
+	}
+	err := w.p.Recycle(cancelled) // who cannot wait has set the goal all the same
+	require.True(w.t, err == nil || errors.Is(err, context.Canceled), "%v", err)
+	if !w.draining {
+		w.age()
+	}
+	return true
+}
+
+func (w *world) failStarts() bool {
+	w.makeTime()
+	if w.b.Starts() < w.failing {
+		return false // the next starts fail already
+	}
+	n := 1 + w.pick("starts", 3)
+	w.b.FailNext(n)
+	w.failing = w.b.Starts() + n
+	return true
+}
+
+func (w *world) stall() bool {
 	if w.stalled || w.down {
-		t.Skip("starts do not work already")
+		return false
 	}
 	w.gate.close()
 	w.stalled = true
+	return true
 }
 
-func (w *world) goDown(t *rapid.T) {
+func (w *world) goDown() bool {
 	if w.stalled || w.down || w.opts.Backoff.Min < 0 {
-		t.Skip("starts do not work already, or would fail in a hot loop")
+		return false // starts do not work already, or would fail in a hot loop
 	}
 	w.b.Always(pooltest.Script{Start: pooltest.Fail})
 	w.down = true
+	return true
 }
 
-func (w *world) heal(t *rapid.T) {
+func (w *world) heal() bool {
 	fail := max(0, w.failing-w.b.Starts())
 	switch {
 	case w.stalled:
@@ -93,102 +170,56 @@ func (w *world) heal(t *rapid.T) {
 		w.b.Always(pooltest.Script{})
 		w.down = false
 	default:
-		t.Skip("starts work")
+		return false
 	}
-	n := w.starting
-	w.starting = 0
-	w.up(max(0, n-fail)) // the others are started again, if still wanted
+	synctest.Wait()
+	now := w.look()
+	var starting []int
+	for i := range w.posts {
+		if w.posts[i].state == pool.SlotStarting {
+			starting = append(starting, i)
+		}
+	}
+	fails := slices.DeleteFunc(slices.Clone(starting), func(i int) bool { return !now.isDown(i) }) // those that were seen to, first
+	fails = append(fails, slices.DeleteFunc(slices.Clone(starting), now.isDown)...)
+	for n, i := range fails { // they are started again, if still wanted
+		if n < fail {
+			w.vacate(i)
+		} else {
+			w.rise(i)
+		}
+	}
+	return true
 }
 
-func (w *world) resize(t *rapid.T) {
-	size := rapid.IntRange(0, 4).Draw(t, "size")
+func (w *world) resize() bool {
+	size := w.pick("size", 5)
 	err := w.p.Resize(cancelled, size) // who cannot wait has set the goal all the same
-	require.True(t, err == nil || errors.Is(err, context.Canceled), "%v", err)
-	w.size = size
-	// Of the workers that go, those still starting are as good as those idle.
-	if n := min(w.workers()-w.limit(), w.idle+w.starting); n > 0 {
-		synctest.Wait()
-		left := w.p.Stats().Starting
-		require.LessOrEqual(t, left, w.starting)
-		w.idle, w.starting = w.idle+w.starting-n-left, left
-		require.GreaterOrEqual(t, w.idle, 0)
-	}
-	w.flow()
-}
-
-// killHalf kills the manager or the worker supervisor, with the lock or without.
-func (w *world) killHalf(t *rapid.T) {
-	w.makeTime()
-	kill := pooltest.KillManager
-	if rapid.Bool().Draw(t, "supervisor") {
-		kill = pooltest.KillSupervisor
-	}
-	kill(w.p, rapid.SampledFrom([]pooltest.Point{pooltest.AtIdle, pooltest.AtLocked}).Draw(t, "at"))
-	w.allOver(pool.EndRestarted)
-}
-
-// killHalfAtWork kills one of them in the middle of a change.
-func (w *world) killHalfAtWork(t *rapid.T) {
-	w.makeTime()
-	switch at := rapid.SampledFrom([]pooltest.Point{
-		pooltest.AtRevoke, pooltest.AtRetire, pooltest.AtStart, pooltest.AtStarted,
-	}).Draw(t, "at"); at {
-	case pooltest.AtRevoke:
-		w.nobodyGone(t)
-		c := w.holder(t)
-		pooltest.KillManager(w.p, at)
-		c.cancel()
-		time.Sleep(asleep)
-		w.since = time.Now()
-		w.ended(c, pool.EndAbandoned)
-		w.holders = without(w.holders, c)
-	case pooltest.AtRetire:
-		if w.idle == 0 || w.surplus() == 0 {
-			t.Skip("no surplus worker is idle")
+	require.True(w.t, err == nil || errors.Is(err, context.Canceled), "%v", err)
+	w.size, w.unrest = size, true
+	w.scatter()
+	for i := len(w.posts) - 1; i >= 0 && w.workers() > w.limit(); i-- {
+		if s := w.posts[i].state; s == pool.SlotIdle || s == pool.SlotStarting {
+			w.vacate(i)
 		}
-		w.nobodyGone(t)
-		pooltest.KillManager(w.p, at)
-		time.Sleep(asleep)
-		w.since = time.Now()
-	default:
-		if w.idle == 0 || w.surplus() > 0 || w.draining || w.down || w.stalled {
-			t.Skip("no death would make the supervisor start a worker")
-		}
-		if at == pooltest.AtStarted {
-			if w.b.Starts() < w.failing {
-				t.Skip("whether one comes up is not known")
-			}
-			w.born++ // it comes up, and goes with the others
-		}
-		pooltest.KillSupervisor(w.p, at)
-		w.kill(t, w.idler())
-		w.idle--
-		time.Sleep(backoff)
 	}
-	w.allOver(pool.EndRestarted)
+	return true
 }
 
-// nobodyGone skips where a client that is gone would be reclaimed first.
-func (w *world) nobodyGone(t *rapid.T) {
-	if slices.ContainsFunc(w.holders, func(c *client) bool { return c.gone }) {
-		t.Skip("a client is gone")
-	}
-}
-
-func (w *world) restart(t *rapid.T) {
+func (w *world) restart() bool {
 	if w.stalled {
-		t.Skip("it would wait for the starts")
+		return false // it would wait for the starts
 	}
 	w.makeTime()
-	if rapid.Bool().Draw(t, "patient") {
+	if w.pick("patient", 2) == 1 {
 		w.restarts.Go(func() { _ = w.p.Restart(context.Background()) })
 		w.draining = true
-		w.flow()
-		return
+		return true
 	}
 	err := w.p.Restart(cancelled) // it may be done before that is noticed
-	require.True(t, err == nil || errors.Is(err, context.Canceled), "%v", err)
+	require.True(w.t, err == nil || errors.Is(err, context.Canceled), "%v", err)
 	w.allOver(pool.EndRestarted)
+	return true
 }
 
 // stop ends the pool, and sees that nothing is left of it.
@@ -199,11 +230,17 @@ func (w *world) stop() {
 	stopped := make(chan error, 1)
 	go func() { stopped <- w.p.Stop(ctx) }()
 	synctest.Wait()
-	for _, c := range w.queue {
+	for _, c := range w.line.clients() {
+		if c.group { // it goes on waiting for the other pool
+			require.False(t, c.done.Load())
+			c.cancel()
+			synctest.Wait()
+			continue
+		}
 		require.ErrorIs(t, c.err, pool.ErrStopped)
 	}
-	patient := rapid.Bool().Draw(t, "patient")
-	for _, c := range w.holders {
+	patient := w.pick("patient", 2) == 1
+	for _, c := range w.holders() {
 		require.NoError(t, c.lease.Err())
 		require.Empty(t, stopped)
 		if patient {
@@ -213,7 +250,7 @@ func (w *world) stop() {
 	}
 	if !patient {
 		cancel()
-		for _, c := range w.holders {
+		for _, c := range w.holders() {
 			w.ended(c, pool.EndStopped)
 		}
 	}
