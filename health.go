@@ -152,7 +152,7 @@ func (c *core) checkIdle(now time.Time) time.Time {
 
 // checkAside begins a check for somebody who does not wait for it.
 func (c *core) checkAside() {
-	if n := c.idle.Aside(); n != nil && c.open && c.waiting() == 0 && c.checks.Len() < c.few() {
+	if n := c.idle.Aside(); n != nil && c.open && c.queue.Len() == 0 && c.checks.Len() < c.few() {
 		c.examine(n.Value.inc)
 	}
 }

@@ -26,7 +26,7 @@ func plots() []plot {
 				s.warm()
 				s.client("A", background)
 				s.client("B", background)
-				return func() error { return s.whole() }
+				return func() error { return errors.Join(s.whole(), s.unharmed()) }
 			},
 		},
 		{
@@ -39,7 +39,7 @@ func plots() []plot {
 				s.client("C", background)
 				s.back(held...)
 				s.Go("cancel", cancel)
-				return func() error { return errors.Join(s.whole("A"), s.inOrder("A", "B", "C")) }
+				return func() error { return errors.Join(s.whole("A"), s.inOrder("A", "B", "C"), s.unharmed()) }
 			},
 		},
 		{
@@ -179,7 +179,7 @@ func plots() []plot {
 					lease.Checkin()
 				})
 				s.Go("look", func() { _ = s.pool.Stats() })
-				return func() error { return s.whole() }
+				return func() error { return errors.Join(s.whole(), s.unharmed()) }
 			},
 		},
 		{

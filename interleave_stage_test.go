@@ -196,6 +196,15 @@ func (s *stage) whole(mayFail ...string) error {
 	return err
 }
 
+// unharmed fails if a worker has ended: nobody has asked for that, nor taken one
+// along.
+func (s *stage) unharmed() error {
+	if stats := s.pool.Stats(); stats.Crashes+stats.Restarts > 0 {
+		return fmt.Errorf("%d crashes, %d restarts", stats.Crashes, stats.Restarts)
+	}
+	return nil
+}
+
 // inOrder fails if one of these clients was served before an earlier one.
 func (s *stage) inOrder(names ...string) error {
 	var got []string

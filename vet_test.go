@@ -104,6 +104,26 @@ func TestTryCheckoutHasAWorkerCheckedForTheNext(t *testing.T) {
 	})
 }
 
+func TestTryCheckoutHasAWorkerCheckedThoughSomebodyWaitsForAnother(t *testing.T) {
+	checking(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 2, CheckEvery: time.Minute})
+		mine := keyed(p, keyOf(t, p, 0))
+		lease := take(t, t.Context(), mine)
+		waits := ask(t.Context(), mine)
+		time.Sleep(time.Hour)
+		settle(t, p)
+		_, err := p.TryCheckout(t.Context())
+		require.ErrorIs(t, err, pool.ErrFull, "it has not been checked for an hour")
+		settle(t, p)
+		other, err := p.TryCheckout(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 1, other.Slot().Index)
+		waiting(t, waits)
+		require.True(t, other.Checkin())
+		require.True(t, lease.Checkin())
+	})
+}
+
 func TestSurplusWorkersAreCheckedAndLingerNoLongerForIt(t *testing.T) {
 	checking(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
 		b.NoReset = true
