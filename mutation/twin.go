@@ -27,16 +27,17 @@ type twin struct {
 type swap struct{ file, old, new string }
 
 // A kind of tests asks one thing of the library, whatever happens.
-type kind struct{ name, pattern string }
+type kind struct{ name, pattern, tags string }
 
 var (
-	model     = kind{"model", "Model"}
-	histories = kind{"histories", "^TestTheHistory"}
-	litmus    = kind{"litmus", "^TestLitmus"}
-	storms    = kind{"storms", "Storm"}
-	scenarios = kind{"scenarios", "^TestScenario"}
-	answers   = kind{"answers", "^TestWhen"}
-	turns     = kind{"turns", "Turn|Place|Order|Passe"}
+	model     = kind{"model", "Model", ""}
+	histories = kind{"histories", "^TestTheHistory", ""}
+	litmus    = kind{"litmus", "^TestLitmus", ""}
+	storms    = kind{"storms", "Storm", ""}
+	scenarios = kind{"scenarios", "^TestScenario", ""}
+	answers   = kind{"answers", "^TestWhen", ""}
+	turns     = kind{"turns", "Turn|Place|Order|Passe", ""}
+	orders    = kind{"orders", "^TestNoOrderOfSteps/^(manager_killed_at_.idle|a_crash,_a_canc|a_waiter|a_worker_dies)", "interleave"}
 )
 
 // breed puts all twins into the copy of the module, each to be switched on by its
@@ -83,14 +84,24 @@ func tryTwins(out io.Writer, w *workshop, all []twin, s settings) error {
 	if err := w.breed(all); err != nil {
 		return err
 	}
-	binaries, err := w.build([]string{"."})
-	if err != nil {
-		return err
+	binaries := make(map[string]*binary) // by the tags they are built with
+	for _, t := range all {
+		for _, k := range t.kinds {
+			if binaries[k.tags] != nil {
+				continue
+			}
+			w.tags = k.tags
+			built, err := w.build([]string{"."})
+			if err != nil {
+				return err
+			}
+			binaries[k.tags] = built[0]
+		}
 	}
 	lines := make([]string, len(all))
 	missed := make([]bool, len(all))
 	inParallel(len(all), s.atOnce, func(n int) {
-		lines[n], missed[n] = all[n].try(binaries[0], n, s.patience)
+		lines[n], missed[n] = all[n].try(binaries, n, s.patience)
 	})
 	for _, line := range lines {
 		if _, err := fmt.Fprintln(out, line); err != nil {
@@ -107,10 +118,10 @@ func tryTwins(out io.Writer, w *workshop, all []twin, s settings) error {
 var enough = cost{2 * time.Second, 4 * time.Second}
 
 // try returns what is to be said of the twin, and whether nothing noticed it.
-func (t twin) try(b *binary, n int, patience time.Duration) (line string, missed bool) {
+func (t twin) try(binaries map[string]*binary, n int, patience time.Duration) (line string, missed bool) {
 	var took time.Duration
 	for _, k := range t.kinds {
-		o := b.run(k.pattern, enough.limit(patience), fmt.Sprintf("%s=%d", mutant.OnVariable, n))
+		o := binaries[k.tags].run(k.pattern, enough.limit(patience), fmt.Sprintf("%s=%d", mutant.OnVariable, n))
 		took += o.cost.wall
 		if o.reason != "" {
 			caught := o.failed

@@ -8,8 +8,8 @@ import (
 )
 
 func TestATwinIsCaughtOrMissed(t *testing.T) {
-	room := kind{"room", "^TestAShelf"}
-	moment := kind{"moment", "^TestAMoment"}
+	room := kind{"room", "^TestAShelf", ""}
+	moment := kind{"moment", "^TestAMoment", ""}
 	forgets := []swap{{"sample.go", "s.added++", "s.things = nil"}}
 	var out strings.Builder
 	err := tryTwins(&out, workshopOf(t), []twin{

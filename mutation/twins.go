@@ -33,6 +33,32 @@ var twins = []twin{
 	return nil`}},
 	},
 	{
+		name:  "two claims succeed",
+		story: "a client lends itself a worker that another has taken since it looked",
+		kinds: []kind{orders},
+		edits: []swap{{"claim.go", `				if inc.word.CompareAndSwap(w, w.Claim()) { // step claim
+					return lease{inc, w.Claim(), ctx}
+				}`, `				inc.word.Store(w.Claim())
+				return lease{inc, w.Claim(), ctx}`}},
+	},
+	{
+		name:  "a recall looks away",
+		story: "a worker is taken off its stripe as it stood a moment ago, and lent to a second client",
+		kinds: []kind{orders},
+		edits: []swap{{"resident.go", `		if inc.word.CompareAndSwap(w, w.Recall()) {
+			break
+		}`, `		inc.word.Store(w.Recall())
+		break`}},
+	},
+	{
+		name:  "an offer is taken back that was accepted",
+		story: "a client goes off with a worker that has crashed, and waits for another in its place",
+		kinds: []kind{orders, litmus},
+		edits: []swap{{"offer.go", `	if !w.offer.CompareAndSwap(s.loan.offer, 0) {
+		return false
+	}`, `	w.offer.Store(0)`}},
+	},
+	{
 		name:  "newcomers first",
 		story: "a worker that comes back is there for whoever comes next, although somebody waits",
 		kinds: []kind{answers, model},
@@ -51,7 +77,7 @@ var twins = []twin{
 	{
 		name:  "to the tail",
 		story: "a client whose worker crashes before it could take it stands behind all who came later",
-		kinds: []kind{turns},
+		kinds: []kind{orders, turns},
 		edits: []swap{{"offer.go", `	c.standAgain(w)
 	c.serve()`, `	c.stand(w)
 	c.serve()`}},

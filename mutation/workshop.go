@@ -101,7 +101,7 @@ func (w *workshop) build(dirs []string) (built []*binary, err error) {
 		if tests, _ := filepath.Glob(filepath.Join(w.dir, dir, "*_test.go")); len(tests) == 0 {
 			continue
 		}
-		b := &binary{dir: filepath.Join(w.dir, dir), path: filepath.Join(w.temp, strings.ReplaceAll(filepath.Clean(dir), "/", "-")+".test"), home: dir}
+		b := &binary{dir: filepath.Join(w.dir, dir), path: filepath.Join(w.temp, strings.ReplaceAll(filepath.Clean(dir), "/", "-")+w.tags+".test"), home: dir}
 		command := exec.Command("go", "test", "-c", "-tags="+w.tags, "-o", b.path, "./"+dir)
 		command.Dir = w.dir
 		if out, err := command.CombinedOutput(); err != nil {
