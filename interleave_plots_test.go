@@ -70,6 +70,37 @@ func plots() []plot {
 			},
 		},
 		{
+			name: "a worker dies while it is offered, and another is idle", limits: deep(3, 0), opts: pool.Options{Size: 2},
+			play: func(s *stage) func() error {
+				held := s.all()
+				s.waiter("A", s.pool, background)
+				s.back(held...)
+				s.strike(0)
+				return func() error { return s.whole() }
+			},
+		},
+		{
+			name: "two ends of one lease that began without the lock", limits: deep(4, 0), opts: pool.Options{Size: 1},
+			play: func(s *stage) func() error {
+				s.warm()
+				lease, ends := s.all()[0], 0
+				for _, end := range []func() bool{lease.Checkin, func() bool { return lease.Retire(nil) }} {
+					s.Go("end", func() {
+						if end() {
+							ends++
+						}
+					})
+				}
+				s.client("A", background)
+				return func() error {
+					if ends != 1 {
+						return fmt.Errorf("it was ended %d times", ends)
+					}
+					return s.whole()
+				}
+			},
+		},
+		{
 			name: "a crash meets checkin, retirement and transfer", limits: deep(3, 0), opts: pool.Options{Size: 2},
 			play: func(s *stage) func() error {
 				held := s.all()
@@ -175,6 +206,7 @@ func plots() []plot {
 						s.wrong = errors.Join(s.wrong, err)
 						return
 					}
+					s.lent++
 					hatch.At(hatch.Begin, nil)
 					lease.Checkin()
 				})
@@ -200,6 +232,7 @@ func plots() []plot {
 				s.Go("each", func() {
 					err := s.pool.Each(background, func(_ context.Context, u *unit) error {
 						visited[u]++
+						s.lent++
 						return nil
 					})
 					if err != nil || len(visited) != 2 {
@@ -269,6 +302,7 @@ func killPlots() []plot {
 				held := s.all()
 				for range opts.MaxOverflow {
 					lease, _ := s.pool.Checkout(context.Background())
+					s.lent++
 					held = append(held, lease)
 				}
 				s.back(held...)

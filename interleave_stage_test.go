@@ -31,6 +31,7 @@ type stage struct {
 	pool   *pool.Pool[*unit]
 	inside hatch.Pool
 	wrong  error
+	lent   uint64           // how often, before the clients came
 	served []string         // in this order
 	errs   map[string]error // of those who were not
 }
@@ -90,6 +91,7 @@ func (s *stage) all() []unitLease {
 		if err != nil {
 			return leases
 		}
+		s.lent++
 		leases = append(leases, lease)
 	}
 }
@@ -185,6 +187,9 @@ func (s *stage) whole(mayFail ...string) error {
 	time.Sleep(schedule.Patience)
 	stats := s.pool.Stats()
 	err := s.Check()
+	if lent := s.lent + uint64(len(s.served)); stats.Checkouts != lent {
+		err = errors.Join(err, fmt.Errorf("%d checkouts were counted, there were %d", stats.Checkouts, lent))
+	}
 	if stats.Leased != 0 || stats.Waiting != 0 || stats.Idle < stats.Size {
 		err = errors.Join(err, fmt.Errorf("at the end: %+v", stats))
 	}
