@@ -278,6 +278,16 @@ func startingOnce(spec *pool.Spec[*unit]) {
 	}
 }
 
+// stoppingLate has the first Stop return when it was given up, and no other.
+func stoppingLate(spec *pool.Spec[*unit]) {
+	stop, late := spec.Stop, time.Second
+	spec.Stop = func(u *unit, ctx context.Context) error {
+		defer time.Sleep(late)
+		late = 0
+		return stop(u, ctx)
+	}
+}
+
 // killPlots has a pool die at every point of its own code where that leaves a change
 // half done, amid a lease that has to be taken back, a crash, a surplus worker
 // and clients that wait.
@@ -288,15 +298,19 @@ func killPlots() []plot {
 		{Half: hatch.Manager, At: hatch.Revoke}, {Half: hatch.Manager, At: hatch.Retire},
 		{Half: hatch.Supervisor, At: hatch.Idle}, {Half: hatch.Supervisor, At: hatch.Locked},
 		{Half: hatch.Supervisor, At: hatch.Start}, {Half: hatch.Supervisor, At: hatch.Started},
-		{Half: hatch.Worker, At: hatch.Report},
+		{Half: hatch.Supervisor, At: hatch.Detach}, {Half: hatch.Worker, At: hatch.Report},
 	} {
 		opts := pool.Options{Size: 1, ReclaimGrace: -1}
-		if at.At == hatch.Retire {
+		var spec func(*pool.Spec[*unit])
+		switch at.At {
+		case hatch.Retire:
 			opts.MaxOverflow, opts.OverflowLinger = 1, time.Millisecond
+		case hatch.Detach:
+			opts.StopTimeout, spec = time.Millisecond, stoppingLate
 		}
 		deaths := 0
 		all = append(all, plot{
-			name: at.Error(), limits: deep(2, 0), opts: opts,
+			name: at.Error(), limits: deep(2, 0), opts: opts, spec: spec,
 			met: func() bool { return deaths > 0 },
 			play: func(s *stage) func() error {
 				held := s.all()
@@ -311,7 +325,7 @@ func killPlots() []plot {
 				s.client("B", context.Background())
 				s.Go("kill", func() {
 					s.inside.Kill(at.Half, at.At)
-					time.Sleep(2 * opts.OverflowLinger)
+					time.Sleep(2 * (opts.OverflowLinger + opts.StopTimeout))
 				})
 				s.strike(0)
 				return func() error {
