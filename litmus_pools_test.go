@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"testing"
 	"time"
@@ -189,6 +190,41 @@ func TestLitmusOfDeathOfTheManagerAndCheckout(t *testing.T) {
 					return cmp.Or(atRest(p, 1), "of the new one")
 				}
 				return fmt.Sprintf("of %s and not of %s, returned: %t", lease.Worker(), old.Worker(), returned)
+			},
+		}
+	})
+}
+
+// While a dead manager is being replaced nobody ends a lease but the keeper. A
+// client that is told so at that moment asks why, and there is a reason.
+func TestLitmusOfDeathOfTheManagerAndCheckin(t *testing.T) {
+	litmus(t, million/8, grades{"returned by its client": usual, "restarted by the pool": usual}, func(t *testing.T) race {
+		p, _ := litmusPool(t, pool.Options{Size: 1, MaxUses: 1 << 30}) // lent and returned under the lock
+		var lease fakeLease
+		var mine bool
+		var err error
+		var epoch uint64
+		return race{
+			prepare: func() {
+				reached(p, epoch)
+				lease, epoch = take(t, context.Background(), p), p.Inspect().Epoch+1
+			},
+			sides: []func(){
+				func() { pooltest.KillManager(p, pooltest.AtLocked) },
+				func() {
+					for range rand.IntN(200) { // each takes the lock and changes nothing: a worker with a Run stays
+						lease.Detach()
+					}
+					mine = lease.Checkin()
+					err = lease.Err()
+				},
+			},
+			judge: func() string {
+				if err == nil {
+					return fmt.Sprintf("a lease lives that is over, ended by its client: %t", mine)
+				}
+				reached(p, epoch)
+				return cmp.Or(atRest(p, 1), howEnded(lease, mine))
 			},
 		}
 	})
