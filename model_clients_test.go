@@ -107,7 +107,7 @@ func (w *world) try() bool {
 		synctest.Wait()
 		c.lease, c.err = p.TryCheckout(c.ctx)
 	}
-	unchecked := w.b.Checks && len(w.line.places) > 0 // no check begins for it while others wait
+	unchecked := w.b.Checks && w.line.waiting(anySlot) > 0 // no check begins for it while others wait for any worker
 	if w.idle() == 0 || c.err != nil && (c.terms.Key != "" || unchecked) {
 		require.ErrorIs(w.t, c.err, pool.ErrFull)
 		return true
