@@ -50,14 +50,11 @@ func (h *herd) count() (started, left int) {
 	return h.started, len(h.alive)
 }
 
-// kill kills one of them and says nothing to its pool. It reports whether there
-// was one.
-func (h *herd) kill(r *rand.Rand) bool {
+// kill kills one of them, if there is any, and says nothing to its pool.
+func (h *herd) kill(r *rand.Rand) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.alive) == 0 {
-		return false
+	if len(h.alive) > 0 {
+		h.alive[r.IntN(len(h.alive))].Kill()
 	}
-	h.alive[r.IntN(len(h.alive))].Kill()
-	return true
 }

@@ -56,5 +56,5 @@ func TestTheProcessKnowsItsFilesAndChildren(t *testing.T) {
 	require.Positive(t, now.files)
 	require.False(t, now.none())
 	require.NoError(t, p.Stop(t.Context()))
-	require.True(t, takeStock().since(before).none())
+	require.True(t, eventually(func() bool { return takeStock().since(before).none() }))
 }
