@@ -52,8 +52,8 @@ func TestWorkersThatAgeAndAreCheckedAreStillLentOneByOne(t *testing.T) {
 							lease.Checkin()
 						}
 						if round%100 == 99 {
-							_ = p.Recycle(canceled())
-							_ = p.Resize(canceled(), 3+round%2)
+							_ = p.Recycle(cancelled)
+							_ = p.Resize(cancelled, 3+round%2)
 						}
 						if round%25 == 0 {
 							pooltest.Check(t, p)

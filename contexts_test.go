@@ -62,8 +62,8 @@ func TestTheErrorOfAWorkerMayCallThePool(t *testing.T) {
 			lease.Worker().Crash(nosy{p})
 			<-lease.Context().Done()
 		}
-		_ = p.WaitReady(canceled(), 2)
-		_, _ = p.Checkout(canceled())
+		_ = p.WaitReady(cancelled, 2)
+		_, _ = p.Checkout(cancelled)
 	})
 }
 

@@ -155,7 +155,7 @@ func TestEachEndsEarlyWithItsContext(t *testing.T) {
 		require.Zero(t, p.Stats().Waiting)
 		require.True(t, held.Checkin())
 
-		require.ErrorIs(t, tourOf(canceled(), p, nil).err, context.Canceled)
+		require.ErrorIs(t, tourOf(cancelled, p, nil).err, context.Canceled)
 		var none context.Context
 		require.ErrorContains(t, p.Each(none, nil), "must not be nil")
 		settle(t, p)
@@ -190,7 +190,7 @@ func TestEachWhenThePoolChangesMeanwhile(t *testing.T) {
 		want   error
 	}{
 		"smaller": {func(t *testing.T, p fakes, _ *pooltest.Backend, held fakeLease) {
-			require.ErrorIs(t, p.Resize(canceled(), 1), context.Canceled)
+			require.ErrorIs(t, p.Resize(cancelled, 1), context.Canceled)
 			held.Checkin()
 		}, nil},
 		"restart": {func(t *testing.T, p fakes, _ *pooltest.Backend, held fakeLease) {
@@ -208,7 +208,7 @@ func TestEachWhenThePoolChangesMeanwhile(t *testing.T) {
 			time.Sleep(time.Minute)
 		}, nil},
 		"stop": {func(_ *testing.T, p fakes, _ *pooltest.Backend, _ fakeLease) {
-			_ = p.Stop(canceled())
+			_ = p.Stop(cancelled)
 		}, pool.ErrStopped},
 	} {
 		t.Run(name, func(t *testing.T) {

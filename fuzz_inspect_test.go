@@ -47,7 +47,7 @@ func FuzzInspectJSON(f *testing.F) {
 
 // play does with the pool what each byte says.
 func play(t *testing.T, b *pooltest.Backend, p fakes, failure error, program []byte) {
-	var leases []pool.Lease[*pooltest.Worker]
+	var leases []fakeLease
 	acts := []func(){
 		func() {
 			if lease, err := p.TryCheckout(t.Context()); err == nil {
@@ -55,7 +55,7 @@ func play(t *testing.T, b *pooltest.Backend, p fakes, failure error, program []b
 			}
 		},
 		func() { ask(t.Context(), p.With(pool.Terms{Priority: pool.PriorityHigh})) },
-		func() { ask(canceledAfter(t, time.Second), p) },
+		func() { ask(cancelledAfter(t, time.Second), p) },
 		func() { ask(t.Context(), p) },
 		func() { b.Next(pooltest.Script{Start: pooltest.Fail}) },
 		func() { b.Next(pooltest.Script{Start: pooltest.Ignore}) },
@@ -63,17 +63,17 @@ func play(t *testing.T, b *pooltest.Backend, p fakes, failure error, program []b
 		func() { b.Next(pooltest.Script{Reset: pooltest.Panic}) },
 		func() { pooltest.KillWorker(p, 0) },
 		func() { pooltest.KillManager(p, pooltest.AtIdle) },
-		func() { _ = p.Resize(canceled(), 1) },
-		func() { _ = p.Resize(canceled(), 3) },
-		func() { _ = p.Recycle(canceled()) },
+		func() { _ = p.Resize(cancelled, 1) },
+		func() { _ = p.Resize(cancelled, 3) },
+		func() { _ = p.Recycle(cancelled) },
 		func() { time.Sleep(time.Second) },
 		func() { time.Sleep(time.Minute) },
 	}
-	ends := []func(pool.Lease[*pooltest.Worker]){
-		func(l pool.Lease[*pooltest.Worker]) { l.Checkin() },
-		func(l pool.Lease[*pooltest.Worker]) { l.Retire(failure) },
-		func(l pool.Lease[*pooltest.Worker]) { l.Worker().Crash(failure) },
-		func(l pool.Lease[*pooltest.Worker]) { l.Worker().Panic(failure) },
+	ends := []func(fakeLease){
+		func(l fakeLease) { l.Checkin() },
+		func(l fakeLease) { l.Retire(failure) },
+		func(l fakeLease) { l.Worker().Crash(failure) },
+		func(l fakeLease) { l.Worker().Panic(failure) },
 	}
 	for _, code := range program {
 		if act := int(code) % (len(acts) + len(ends)); act < len(acts) {
@@ -86,8 +86,8 @@ func play(t *testing.T, b *pooltest.Backend, p fakes, failure error, program []b
 	}
 }
 
-// canceledAfter is a context that ends after a while.
-func canceledAfter(t *testing.T, d time.Duration) context.Context {
+// cancelledAfter is a context that ends after a while.
+func cancelledAfter(t *testing.T, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)

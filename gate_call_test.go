@@ -278,7 +278,7 @@ func (c *call) idle() int { return c.idles()[0] }
 func (c *call) crash()       { pooltest.KillWorker(c.pool, c.idle()) }
 func (c *call) crashHere()   { pooltest.KillWorker(c.pool, c.slot.Index) }
 func (c *call) stop()        { go func() { _ = c.pool.Stop(context.Background()) }() }
-func (c *call) restart()     { go func() { _ = c.pool.Restart(canceled()) }() }
+func (c *call) restart()     { go func() { _ = c.pool.Restart(cancelled) }() }
 func (c *call) recycle()     { go func() { _ = c.pool.Recycle(context.Background()) }() }
 func (c *call) pause()       { go func() { _ = c.pool.Resize(context.Background(), 0) }() }
 func (c *call) killManager() { pooltest.KillManager(c.pool, pooltest.AtLocked) }

@@ -180,7 +180,7 @@ func (c *call) conclude() {
 		if s.Size > 0 {
 			require.Equal(c.t, pool.StateReady, s.State)
 		}
-		require.NoError(c.t, c.pool.Stop(canceled()))
+		require.NoError(c.t, c.pool.Stop(cancelled))
 	}
 	for _, w := range c.backend.Workers() {
 		if w.Slot.Pool == c.slot.Pool {

@@ -164,7 +164,7 @@ var stopGate = hookGate{hook: "stop", operations: []operation{
 	},
 	{
 		name: "Stop of the pool that loses patience with a lease", opts: pool.Options{Size: 1},
-		begin: func(c *call) { c.open(); c.take(); go func() { _ = c.pool.Stop(canceled()) }() },
+		begin: func(c *call) { c.open(); c.take(); go func() { _ = c.pool.Stop(cancelled) }() },
 		cells: ended,
 	},
 }}

@@ -65,7 +65,7 @@ type cells struct {
 	effect
 }
 
-// outcome is what comes of a conduct, from the moment when the hook is called. A
+// effect is what comes of a conduct, from the moment when the hook is called. A
 // state or an event comes at once, or with the one before it, unless a time is
 // given. In a told error * is the conduct. Where a cell cannot be, the others are
 // empty.

@@ -219,9 +219,9 @@ func TestAGroupClientGivesUpWhenItsContextOrEveryPatienceEnds(t *testing.T) {
 		require.ErrorIs(t, (<-client).err, pool.ErrOverloaded)
 		require.Equal(t, 3*time.Second, time.Since(began))
 
-		_, e := g.Checkout(canceled())
+		_, e := g.Checkout(cancelled)
 		require.ErrorIs(t, e, context.Canceled)
-		_, e = g.TryCheckout(canceled())
+		_, e = g.TryCheckout(cancelled)
 		require.ErrorIs(t, e, context.Canceled)
 	})
 }
@@ -344,6 +344,6 @@ func TestWhatIsNoPoolIsLeftOutOfAGroup(t *testing.T) {
 	require.False(t, g.Remove(&pool.Pool[*pooltest.Worker]{}))
 	_, err := g.Checkout(t.Context())
 	require.EqualError(t, err, "pool: checkout: no worker can be had: the group has no pools")
-	_, err = g.Checkout(canceled())
+	_, err = g.Checkout(cancelled)
 	require.ErrorIs(t, err, context.Canceled)
 }

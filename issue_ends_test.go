@@ -241,7 +241,7 @@ func TestAWorkerIsNeverPrinted(t *testing.T) {
 			require.NoError(t, err)
 			text := fmt.Sprint(p.Stats(), lease.Slot())
 			time.Sleep(3 * time.Second)
-			_, err = p.TryCheckout(canceled())
+			_, err = p.TryCheckout(cancelled)
 			require.NotEmpty(t, text+fmt.Sprintf("%+v %v %+v %v", p.Inspect(), lease.Err(), reg.Inspect(), err))
 			pooltest.KillWorker(p, 0)
 			settle(t, p)

@@ -27,7 +27,7 @@ func TestHooksThatHangHoldUpNoOtherWorker(t *testing.T) {
 			Size: 8, MaxStarting: 2, CheckEvery: time.Minute,
 			StartTimeout: time.Hour, CheckTimeout: time.Hour, StopTimeout: time.Hour,
 		})
-		lent := map[int]pool.Lease[*pooltest.Worker]{}
+		lent := map[int]fakeLease{}
 		for range 8 {
 			lease := take(t, t.Context(), p)
 			lent[lease.Worker().ID] = lease

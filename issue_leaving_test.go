@@ -21,7 +21,7 @@ import (
 func TestStopWaitsForNoClientThatGaveUp(t *testing.T) {
 	for name, giveUp := range map[string]func(t *testing.T, p fakes, b *pooltest.Backend){
 		"before it waits": func(t *testing.T, p fakes, _ *pooltest.Backend) {
-			refused(t, ask(canceled(), p))
+			refused(t, ask(cancelled, p))
 		},
 		"while it waits": func(t *testing.T, p fakes, _ *pooltest.Backend) {
 			held := take(t, t.Context(), p)
@@ -45,7 +45,7 @@ func TestStopWaitsForNoClientThatGaveUp(t *testing.T) {
 			b.Always(pooltest.Script{StartAfter: 2 * time.Second})
 			take(t, t.Context(), p).Retire(nil)
 			settle(t, p)
-			refused(t, ask(canceled(), p))
+			refused(t, ask(cancelled, p))
 			asked := ask(t.Context(), p.With(pool.Terms{MaxWait: time.Second}))
 			time.Sleep(time.Second)
 			refused(t, asked)

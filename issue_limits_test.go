@@ -135,7 +135,7 @@ func TestReplacementsMakeNoMoreWorkersThanAllowed(t *testing.T) {
 			require.NoError(t, p.Recycle(t.Context()))
 		},
 		"restart": func(t *testing.T, p fakes) {
-			require.ErrorIs(t, p.Restart(canceled()), context.Canceled) // it does not wait, and so revokes what is lent
+			require.ErrorIs(t, p.Restart(cancelled), context.Canceled) // it does not wait, and so revokes what is lent
 			time.Sleep(time.Second)
 		},
 		"the manager dies": func(t *testing.T, p fakes) {

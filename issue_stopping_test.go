@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pooltender/pool"
@@ -20,13 +21,13 @@ func TestWhoGivesUpOnStopLeavesARegistryThatWorks(t *testing.T) {
 		hung, other := start(t, reg, b, pool.Options{Size: 1}), start(t, reg, b, pool.Options{Size: 1})
 		var stops []<-chan error
 		for range 10 {
-			stops = append(stops, inBackground(func() error { return reg.Stop(canceled(), hung.Name()) }))
-			stops = append(stops, inBackground(func() error { return hung.Stop(canceled()) }))
+			stops = append(stops, inBackground(func() error { return reg.Stop(cancelled, hung.Name()) }))
+			stops = append(stops, inBackground(func() error { return hung.Stop(cancelled) }))
 		}
 		works := func() {
 			t.Helper()
 			began := time.Now()
-			require.ErrorIs(t, reg.Stop(canceled(), "gone"), pool.ErrNotFound)
+			require.ErrorIs(t, reg.Stop(cancelled, "gone"), pool.ErrNotFound)
 			for p := range reg.Pools() {
 				p.Stats()
 			}
@@ -43,8 +44,8 @@ func TestWhoGivesUpOnStopLeavesARegistryThatWorks(t *testing.T) {
 			require.ErrorAs(t, <-stopped, new(*pool.StopError))
 		}
 		for range 10 {
-			require.ErrorIs(t, reg.Stop(canceled(), hung.Name()), pool.ErrNotFound)
-			require.Error(t, hung.Stop(canceled()))
+			require.ErrorIs(t, reg.Stop(cancelled, hung.Name()), pool.ErrNotFound)
+			require.Error(t, hung.Stop(cancelled))
 		}
 		works()
 		b.Release()
@@ -108,7 +109,7 @@ func TestAWorkerThatIsCheckedInWhileItsPoolStopsIsStoppedOnce(t *testing.T) {
 		first, second := take(t, contexts[i%2], p), take(t, contexts[1-i%2], p)
 		ctx := context.Background()
 		if i%3 == 0 {
-			ctx = canceled()
+			ctx = cancelled
 		}
 		returned := 0
 		meet(
@@ -118,7 +119,7 @@ func TestAWorkerThatIsCheckedInWhileItsPoolStopsIsStoppedOnce(t *testing.T) {
 				}
 			},
 			func() { second.Checkin() },
-			func() { require.NoError(t, p.Stop(ctx)) },
+			func() { assert.NoError(t, p.Stop(ctx)) },
 		)
 		for _, w := range b.Workers() {
 			if w.Stops() != 1 || w.Context().Err() == nil {

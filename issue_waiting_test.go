@@ -207,7 +207,7 @@ func TestWhoIsRefusedLeavesNoTraceInTheCounts(t *testing.T) {
 		}
 		try := func() error { _, err := p.TryCheckout(t.Context()); return err }
 		refuse(pool.ErrFull, try)
-		refuse(context.Canceled, checkout(p, canceled()))
+		refuse(context.Canceled, checkout(p, cancelled))
 		refuse(pool.ErrOverloaded, checkout(p.With(pool.Terms{MaxWait: time.Second}), t.Context()))
 		refuse(context.DeadlineExceeded, func() error {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -188,7 +188,7 @@ func TestResizeDownMovesThoseWhoWaitForASlotThatGoes(t *testing.T) {
 		for _, key := range keys {
 			waits = append(waits, ask(t.Context(), keyed(p, key)))
 		}
-		require.ErrorIs(t, p.Resize(canceled(), 2), context.Canceled)
+		require.ErrorIs(t, p.Resize(cancelled, 2), context.Canceled)
 		settle(t, p)
 		for i, w := range p.Inspect().Waiters {
 			require.Equal(t, keys[i], w.Key, "in their order")
@@ -252,7 +252,7 @@ func TestAPoolThatPausesKeepsThoseWithKeys(t *testing.T) {
 		keys := keysOf(t, p)
 		held := take(t, t.Context(), keyed(p, keys[1]))
 		waits := ask(t.Context(), keyed(p, keys[1]))
-		require.ErrorIs(t, p.Resize(canceled(), 0), context.Canceled)
+		require.ErrorIs(t, p.Resize(cancelled, 0), context.Canceled)
 		settle(t, p)
 		held.Checkin()
 		settle(t, p)

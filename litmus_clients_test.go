@@ -166,14 +166,12 @@ func TestLitmusOfManyClientsOfOneWorker(t *testing.T) {
 	const workers, n = 2, 4
 	p, _ := litmusPool(t, pool.Options{Size: workers, ReclaimGrace: -1, Reclaim: pool.ReclaimReuse})
 	warm(t, clients(t)[1], p, workers)
-	var gone [n]context.Context // of the client's last lease
 	var terms [n]fakes
 	for i := range n {
 		terms[i] = p.With(pool.Terms{Owner: strconv.Itoa(i)})
 	}
 	dismiss := crowd(n, func(client int) {
 		ctx, cancel := context.WithCancel(context.Background())
-		gone[client] = ctx
 		defer cancel()
 		lend := terms[client].Checkout
 		if client > 0 { // else it waits, now and then

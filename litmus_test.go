@@ -2,6 +2,7 @@ package pool_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -11,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pooltender/pool"
@@ -158,7 +158,7 @@ func litmusOptions(opts pool.Options) pool.Options {
 func warm(t *testing.T, ctx context.Context, p fakes, n int) {
 	t.Helper()
 	require.NoError(t, p.WaitReady(context.Background(), n))
-	leases := make([]pool.Lease[*pooltest.Worker], n)
+	leases := make([]fakeLease, n)
 	for i := range leases {
 		leases[i] = take(t, ctx, p)
 	}
@@ -169,7 +169,7 @@ func warm(t *testing.T, ctx context.Context, p fakes, n int) {
 
 // work uses the worker, so that a second client is noticed, and leaves a trace
 // that the race detector sees if the next client does not come after this one.
-func work(l pool.Lease[*pooltest.Worker]) {
+func work(l fakeLease) {
 	w := l.Worker()
 	w.Use(func() { w.Note++ })
 }
@@ -233,9 +233,8 @@ func atRest(p fakes, workers int) string {
 }
 
 // reason is why a lease has ended; empty: it has not.
-func reason(l pool.Lease[*pooltest.Worker]) pool.EndReason {
-	var e *pool.LeaseError
-	if assert.ErrorAs(&testing.T{}, l.Err(), &e) {
+func reason(l fakeLease) pool.EndReason {
+	if e, ok := errors.AsType[*pool.LeaseError](l.Err()); ok {
 		return e.Reason
 	}
 	return ""

@@ -7,12 +7,6 @@ import (
 	"github.com/pooltender/pool"
 )
 
-var cancelled = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}()
-
 const mostClients = 8
 
 // command is something that happens to a pool. It reports false where it does not

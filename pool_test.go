@@ -17,6 +17,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // fakes is the pool most tests are about: scripted workers.
 type fakes = *pool.Pool[*pooltest.Worker]
 
+type fakeLease = pool.Lease[*pooltest.Worker]
+
+// cancelled is the context of a client that does not wait.
+var cancelled = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
 // inBubble runs a test in virtual time, with a registry and a backend of its
 // own, and checks afterwards that the registry closes and leaves nothing.
 func inBubble(t *testing.T, test func(t *testing.T, reg *pool.Registry, b *pooltest.Backend)) {

@@ -122,8 +122,6 @@ func (p boy) status(idle, overflow, leased int) {
 	require.Equal(p.t, []int{idle, overflow, leased}, []int{s.Idle, s.Overflow, s.Leased}, "idle, overflow, leased")
 }
 
-type fakeLease = pool.Lease[*pooltest.Worker]
-
 func TestPoolboy01BasicOperations(t *testing.T) {
 	likePoolboy(t, 10, 5, func(p boy) {
 		p.counts(10, 10)

@@ -158,7 +158,7 @@ func TestTheGoalOfRecycleStandsWhenItsContextEnds(t *testing.T) {
 	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
 		p := start(t, reg, b, pool.Options{Size: 2})
 		lease := take(t, t.Context(), p)
-		require.ErrorIs(t, p.Recycle(canceled()), context.Canceled)
+		require.ErrorIs(t, p.Recycle(cancelled), context.Canceled)
 		settle(t, p)
 		require.Equal(t, 3, b.Starts())
 		lease.Checkin()
@@ -194,7 +194,7 @@ func TestRecycleOfAPoolThatIsResized(t *testing.T) {
 				b.Always(pooltest.Script{StartAfter: time.Second})
 				ended := inBackground(func() error { return p.Recycle(t.Context()) })
 				time.Sleep(1500 * time.Millisecond)
-				require.ErrorIs(t, p.Resize(canceled(), size), context.Canceled)
+				require.ErrorIs(t, p.Resize(cancelled, size), context.Canceled)
 				time.Sleep(time.Minute)
 				settle(t, p)
 				require.Empty(t, ended)
@@ -212,7 +212,7 @@ func TestRecycleOfAPoolThatIsResized(t *testing.T) {
 func TestRecycleOfAPoolThatRestarts(t *testing.T) {
 	for name, restart := range map[string]func(p fakes){
 		"its manager dies": func(p fakes) { pooltest.KillManager(p, pooltest.AtLocked) },
-		"it is restarted":  func(p fakes) { _ = p.Restart(canceled()) },
+		"it is restarted":  func(p fakes) { _ = p.Restart(cancelled) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
@@ -302,7 +302,7 @@ func TestAnOldWorkerThatCouldNotBeSparedIsNotForgotten(t *testing.T) {
 // none of them is missing from Size.
 func TestAnOverflowInUseIsReplacedAFewAtATime(t *testing.T) {
 	for name, grow := range map[string]func(p fakes){
-		"by Recycle":     func(p fakes) { _ = p.Recycle(canceled()) },
+		"by Recycle":     func(p fakes) { _ = p.Recycle(cancelled) },
 		"by MaxLifetime": func(fakes) { time.Sleep(time.Minute) },
 	} {
 		t.Run(name, func(t *testing.T) {

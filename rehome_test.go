@@ -111,7 +111,7 @@ func TestACrowdThatLosesItsSlotsKeepsItsOrder(t *testing.T) {
 			require.Equal(t, -1, w.Slot)
 			require.EqualValues(t, i+1, w.Ticket)
 		}
-		require.NoError(t, p.Stop(canceled()))
+		require.NoError(t, p.Stop(cancelled))
 	})
 }
 

@@ -55,7 +55,7 @@ func TestFromFiftyToOneAndBackNobodyIsLost(t *testing.T) {
 		}
 		look(100 * time.Millisecond)
 		for _, size := range []int{1, 50, 1, 50, 1, 25, 50} {
-			_ = p.Resize(canceled(), size)
+			_ = p.Resize(cancelled, size)
 			most = max(most, size)
 			look(75 * time.Millisecond * time.Duration(1+size%3)) // some while others still start
 		}
@@ -95,7 +95,7 @@ func TestKeysSurviveCrashesAndResizes(t *testing.T) {
 			}
 			pooltest.KillWorker(p, round%5)
 			if round%5 == 4 {
-				_ = p.Resize(canceled(), 2+round%4)
+				_ = p.Resize(cancelled, 2+round%4)
 			}
 			synctest.Wait()
 			settle(t, p)
@@ -117,8 +117,8 @@ func TestKeysSurviveCrashesAndResizes(t *testing.T) {
 func TestGrowthThatWaitsGoesOnWhateverChanges(t *testing.T) {
 	for name, change := range map[string]func(t *testing.T, p fakes, b *pooltest.Backend, leave context.CancelFunc){
 		"nothing":       func(*testing.T, fakes, *pooltest.Backend, context.CancelFunc) {},
-		"a larger size": func(t *testing.T, p fakes, _ *pooltest.Backend, _ context.CancelFunc) { _ = p.Resize(canceled(), 3) },
-		"a smaller one": func(t *testing.T, p fakes, _ *pooltest.Backend, _ context.CancelFunc) { _ = p.Resize(canceled(), 0) },
+		"a larger size": func(t *testing.T, p fakes, _ *pooltest.Backend, _ context.CancelFunc) { _ = p.Resize(cancelled, 3) },
+		"a smaller one": func(t *testing.T, p fakes, _ *pooltest.Backend, _ context.CancelFunc) { _ = p.Resize(cancelled, 0) },
 		"the head goes": func(_ *testing.T, _ fakes, _ *pooltest.Backend, leave context.CancelFunc) { leave() },
 		"the worker that serves dies": func(_ *testing.T, p fakes, _ *pooltest.Backend, _ context.CancelFunc) {
 			pooltest.KillWorker(p, 0)
@@ -127,7 +127,7 @@ func TestGrowthThatWaitsGoesOnWhateverChanges(t *testing.T) {
 		"the supervisor dies": func(_ *testing.T, p fakes, _ *pooltest.Backend, _ context.CancelFunc) {
 			pooltest.KillSupervisor(p, pooltest.AtLocked)
 		},
-		"a restart": func(_ *testing.T, p fakes, _ *pooltest.Backend, _ context.CancelFunc) { _ = p.Restart(canceled()) },
+		"a restart": func(_ *testing.T, p fakes, _ *pooltest.Backend, _ context.CancelFunc) { _ = p.Restart(cancelled) },
 		"one more important comes": func(t *testing.T, p fakes, _ *pooltest.Backend, _ context.CancelFunc) {
 			ask(t.Context(), p.With(critical))
 		},

@@ -45,7 +45,7 @@ func TestARestartThatDoesNotWaitGoesOnEvenWhileThePoolIsStarting(t *testing.T) {
 		b.Always(pooltest.Script{StartAfter: time.Second})
 		p := start(t, reg, b, pool.Options{Size: 2, AsyncStart: true})
 		settle(t, p)
-		require.ErrorIs(t, p.Restart(canceled()), context.Canceled)
+		require.ErrorIs(t, p.Restart(cancelled), context.Canceled)
 		require.NoError(t, p.WaitReady(t.Context(), 2))
 		settle(t, p)
 		require.EqualValues(t, 2, p.Inspect().Epoch)

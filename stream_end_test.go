@@ -190,7 +190,7 @@ func TestAStreamEndsWithItsContext(t *testing.T) {
 					p := start(t, reg, b, pool.Options{Size: 1})
 					var taken atomic.Int32
 					var c crew
-					results, err := drain(t, pool.Map(canceled(), p, counted(numbers(3), &taken), c.takes(second), o))
+					results, err := drain(t, pool.Map(cancelled, p, counted(numbers(3), &taken), c.takes(second), o))
 					require.Equal(t, context.Canceled, err)
 					require.Empty(t, results)
 					require.Zero(t, taken.Load())

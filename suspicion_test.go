@@ -246,7 +246,7 @@ func TestWhenSuspectsFailTheNextAreCheckedForThoseWhoWait(t *testing.T) {
 				settle(t, p)
 				require.EqualValues(t, 10, p.Stats().Crashes, "all were tried")
 				require.Empty(t, waiting)
-				require.NoError(t, p.Stop(canceled()))
+				require.NoError(t, p.Stop(cancelled))
 				require.ErrorIs(t, <-waiting, pool.ErrStopped)
 			})
 		})

@@ -205,9 +205,9 @@ var finishes = map[string]func(p fakes, lease pool.Lease[*pooltest.Worker]){
 	"retired":    func(_ fakes, l pool.Lease[*pooltest.Worker]) { l.Retire(nil) },
 	"detached":   func(_ fakes, l pool.Lease[*pooltest.Worker]) { l.Detach() },
 	"crashed":    func(p fakes, _ pool.Lease[*pooltest.Worker]) { pooltest.KillWorker(p, 0) },
-	"restarted":  func(p fakes, _ pool.Lease[*pooltest.Worker]) { _ = p.Restart(canceled()) },
+	"restarted":  func(p fakes, _ pool.Lease[*pooltest.Worker]) { _ = p.Restart(cancelled) },
 	"pool died":  func(p fakes, _ pool.Lease[*pooltest.Worker]) { pooltest.KillManager(p, pooltest.AtLocked) },
-	"stopped":    func(p fakes, _ pool.Lease[*pooltest.Worker]) { _ = p.Stop(canceled()) },
+	"stopped":    func(p fakes, _ pool.Lease[*pooltest.Worker]) { _ = p.Stop(cancelled) },
 }
 
 // A lease that has ended and is dropped then is nobody's loss.
@@ -239,8 +239,8 @@ func TestALeaseThatHasEndedIsNotLeaked(t *testing.T) {
 // anybody has noticed: no leak is reported, for the lease has ended.
 func TestALeaseThatWasDroppedBeforeThePoolEndedIsNotReported(t *testing.T) {
 	for name, finish := range map[string]func(p fakes) error{
-		"restart": func(p fakes) error { return p.Restart(canceled()) },
-		"stop":    func(p fakes) error { return p.Stop(canceled()) },
+		"restart": func(p fakes) error { return p.Restart(cancelled) },
+		"stop":    func(p fakes) error { return p.Stop(cancelled) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {

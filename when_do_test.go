@@ -64,7 +64,7 @@ func TestWhenDoGetsNoWorker(t *testing.T) {
 		require.ErrorIs(t, err, pool.ErrOverloaded)
 		refusal(t, err)
 		require.Zero(t, n)
-		require.NoError(t, p.Stop(canceled()))
+		require.NoError(t, p.Stop(cancelled))
 		require.ErrorIs(t, p.Do(t.Context(), func(context.Context, *pooltest.Worker) error { return nil }), pool.ErrStopped)
 	})
 }
@@ -172,7 +172,7 @@ func TestWhenALeaseIsTransferred(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		old := take(t, ctx, p.With(pool.Terms{Owner: "reports"}))
 		work := old.Context()
-		_, err := old.Transfer(canceled())
+		_, err := old.Transfer(cancelled)
 		require.Equal(t, context.Canceled, err)
 		_, err = old.Transfer(context.Context(nil))
 		require.Error(t, err)

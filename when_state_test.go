@@ -78,7 +78,7 @@ var states = []struct {
 	{"stopped", pool.StateStopped, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend, _ bool) scene {
 		p := start(t, reg, b, pool.Options{Size: 1})
 		lease := leaseIf(t, true, p)
-		_ = p.Stop(canceled())
+		_ = p.Stop(cancelled)
 		return scene{reg, p, lease, 1}
 	}},
 	{"failed", pool.StateFailed, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend, _ bool) scene {

@@ -95,7 +95,7 @@ func TestWhenStopComesDuringStart(t *testing.T) {
 		lease := take(t, t.Context(), p) // it is resolvable and lends what is up
 		require.True(t, lease.Checkin())
 		waiters := [2]<-chan answer{ask(t.Context(), p), ask(t.Context(), p)}
-		stopped := inBackground(func() error { return reg.Stop(canceled(), t.Name()) })
+		stopped := inBackground(func() error { return reg.Stop(cancelled, t.Name()) })
 		require.ErrorIs(t, refused(t, waiters[1]), pool.ErrStopped)
 		require.Equal(t, pool.EndStopped, endOf(t, lentTo(t, waiters[0])).Reason)
 		time.Sleep(5 * time.Second)

@@ -80,13 +80,6 @@ func endOf(t *testing.T, lease pool.Lease[*pooltest.Worker]) *pool.LeaseError {
 	return end
 }
 
-// canceled is a context that has ended.
-func canceled() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}
-
 // When all workers are out: TryCheckout says ErrFull. Checkout: an overflow
 // worker is started if allowed, and the caller gets whatever comes first; else
 // it waits; else ErrOverloaded.
@@ -139,12 +132,12 @@ func TestWhenTheContextIsAlreadyDone(t *testing.T) {
 		}
 		late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 		defer cancel()
-		try(canceled(), context.Canceled)
+		try(cancelled, context.Canceled)
 		try(late, context.DeadlineExceeded)
 		take(t, t.Context(), p)
 		take(t, t.Context(), p)
 		waiter := ask(t.Context(), p)
-		try(canceled(), context.Canceled)
+		try(cancelled, context.Canceled)
 		waiting(t, waiter)
 	})
 }
