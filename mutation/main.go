@@ -2,8 +2,8 @@
 // library, one at a time, and runs the tests.
 //
 //	go run .                       # a sample of the core
-//	go run . -n 0 -json all.json   # all of it; interrupted, it goes on where it was
-//	go run . -n 0 -json all.json -again -tags interleave -tests Order
+//	go run . -n 0 -json results.jsonl   # all of it; interrupted, it goes on where it was
+//	go run . -n 0 -json results.jsonl -again -tags interleave -tests Order
 //	                               # do other tests notice what has survived?
 //	go run . -files wait.go,offer.go -n 0
 //	go run . -files '*.go,internal/*/*.go'
