@@ -129,3 +129,11 @@ func TestNoGoroutineIsThatOfTwoWorkers(t *testing.T) {
 		require.Len(t, seen, 12, "of 12 workers")
 	})
 }
+
+func TestASlotIsLoggedByWhereItIs(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	log := slog.New(slog.NewTextHandler(&text, nil))
+	log.Info("seen", "slot", pool.Slot{Pool: "sessions", Index: 3, Incarnation: 7, Attempt: 2})
+	require.Contains(t, text.String(), "slot.pool=sessions slot.index=3 slot.incarnation=7\n")
+}
