@@ -91,4 +91,6 @@ func (l Lease[W]) Context() context.Context { return l.lease.context() }
 // Err returns nil while the lease is live, ReclaimGrace included, and a
 // [*LeaseError] with the reason once it has ended. Of one worker the last eight
 // ends other than by Checkin are remembered; an older one reads as EndReturned.
+// It takes the lock for a moment; if the pool's manager or worker supervisor has
+// just died it waits until the keeper has ended the lease, which it does at once.
 func (l Lease[W]) Err() error { return l.lease.err() }

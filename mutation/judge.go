@@ -111,7 +111,7 @@ func (j *judge) try(f fault, tests []*test) (by, reason string, noticed bool) {
 		}
 		o := j.with(f, b, names, sum)
 		if o.reason != "" {
-			return j.confirm(f, b, o)
+			return j.confirm(f, b, names, sum, o)
 		}
 		tests = rest
 	}
@@ -125,10 +125,11 @@ func (j *judge) with(f fault, b *binary, names []string, alone cost) outcome {
 // mostTries is how often a test is run that has failed once.
 const mostTries = 3
 
-func (j *judge) confirm(f fault, b *binary, o outcome) (by, reason string, noticed bool) {
+// confirm asks once more, and, if it was a test that failed, without the fault, too.
+func (j *judge) confirm(f fault, b *binary, names []string, sum cost, o outcome) (by, reason string, noticed bool) {
 	t := j.find(b, o.failed)
 	if t == nil { // a panic, a leak, or no end
-		return "", o.reason, true
+		return "", o.reason, j.with(f, b, names, sum).reason != ""
 	}
 	alone := []string{t.name}
 	for range mostTries {

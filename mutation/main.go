@@ -17,7 +17,7 @@
 // the tests are built once; and each fault meets only the tests that reach it, the
 // likeliest first, until one fails, and fails again, and then does not without the
 // fault: some tests are about real time, and the machine may be busy. A panic, or tests
-// that take far too long, notice it too. A fault that no test notices survives. What
+// that take far too long, twice, notice it too. A fault that no test notices survives. What
 // survivors.md explains counts as equivalent, and not at all in the score.
 //
 // Functions that only put things into words have no faults. Tests that take longer
