@@ -35,6 +35,9 @@ func main() {
 	flag.IntVar(&c.pools, "pools", len(kinds), "pools, of ten kinds in turn")
 	flag.BoolVar(&c.verbose, "v", false, "show events as they happen; then the quiet pool has a listener, and is slower")
 	flag.Parse()
+	if err := c.validate(); err != nil {
+		log.Fatal(err)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	fmt.Printf("%d pools for %v, seed %d\n", c.pools, c.duration, c.seed)

@@ -47,11 +47,8 @@ func (c config) validate() error {
 	return nil
 }
 
-// run is the whole storm, from quiet to quiet.
+// run is the whole storm, from quiet to quiet. The config is valid.
 func (c config) run(ctx context.Context, d *display) (*report, error) {
-	if err := c.validate(); err != nil {
-		return nil, err
-	}
 	before := takeStock()
 	s := &storm{
 		config: c, display: d, checker: new(checker), group: pool.NewGroup[*worker](),
