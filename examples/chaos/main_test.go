@@ -52,7 +52,7 @@ func TestWrongFlagsAreRefusedByName(t *testing.T) {
 		"-duration": {duration: time.Millisecond, pools: 1},
 		"-pools":    {duration: time.Second},
 	} {
-		_, err := wrong.run(t.Context(), nil)
+		err := wrong.validate()
 		require.ErrorContains(t, err, name)
 	}
 }
