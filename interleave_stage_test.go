@@ -124,8 +124,13 @@ func (s *stage) giveBack(lease unitLease) {
 	}
 }
 
+// lends is a pool or a group.
+type lends interface {
+	Checkout(ctx context.Context) (unitLease, error)
+}
+
 // checkout gets name a worker from p, or notes the error.
-func (s *stage) checkout(name string, p *pool.Pool[*unit], ctx context.Context) (unitLease, bool) {
+func (s *stage) checkout(name string, p lends, ctx context.Context) (unitLease, bool) {
 	lease, err := p.Checkout(ctx)
 	if err != nil {
 		s.errs[name] = err
@@ -139,16 +144,16 @@ func (s *stage) checkout(name string, p *pool.Pool[*unit], ctx context.Context) 
 // client takes a worker and returns it.
 func (s *stage) client(name string, ctx context.Context) { s.clientOf(name, s.pool, ctx) }
 
-func (s *stage) clientOf(name string, p *pool.Pool[*unit], ctx context.Context) {
+func (s *stage) clientOf(name string, p lends, ctx context.Context) {
 	s.Go(name, func() { s.use(name, p, ctx) })
 }
 
 // waiter is a client that waits already.
-func (s *stage) waiter(name string, p *pool.Pool[*unit], ctx context.Context) {
+func (s *stage) waiter(name string, p lends, ctx context.Context) {
 	s.Ahead(name, func() { s.use(name, p, ctx) })
 }
 
-func (s *stage) use(name string, p *pool.Pool[*unit], ctx context.Context) {
+func (s *stage) use(name string, p lends, ctx context.Context) {
 	if lease, ok := s.checkout(name, p, ctx); ok {
 		hatch.At(hatch.Begin, nil)
 		s.giveBack(lease)
@@ -181,22 +186,28 @@ func (s *stage) strike(slot int) {
 	s.Go("crash", func() { s.inside.CrashWorker(slot, errUnit) })
 }
 
-// whole is the end that most plots share: in time all workers are idle, nobody
-// waits, and every client was answered, with an error only if it may have one.
+// whole is the end that most plots share: in time the pool is at rest, its leases
+// were counted, and every client was answered, with an error only if it may have one.
 func (s *stage) whole(mayFail ...string) error {
-	time.Sleep(schedule.Patience)
-	stats := s.pool.Stats()
-	err := s.Check()
-	if lent := s.lent + uint64(len(s.served)); stats.Checkouts != lent {
-		err = errors.Join(err, fmt.Errorf("%d checkouts were counted, there were %d", stats.Checkouts, lent))
-	}
-	if stats.Leased != 0 || stats.Waiting != 0 || stats.Idle < stats.Size {
-		err = errors.Join(err, fmt.Errorf("at the end: %+v", stats))
+	err := s.atRest()
+	if counted, lent := s.pool.Stats().Checkouts, s.lent+uint64(len(s.served)); counted != lent {
+		err = errors.Join(err, fmt.Errorf("%d checkouts were counted, there were %d", counted, lent))
 	}
 	for name, refused := range s.errs {
 		if !slices.Contains(mayFail, name) {
 			err = errors.Join(err, fmt.Errorf("%s: %w", name, refused))
 		}
+	}
+	return err
+}
+
+// atRest fails unless in time all workers are idle and nobody waits.
+func (s *stage) atRest() error {
+	time.Sleep(schedule.Patience)
+	stats := s.pool.Stats()
+	err := s.Check()
+	if stats.Leased != 0 || stats.Waiting != 0 || stats.Idle < stats.Size {
+		err = errors.Join(err, fmt.Errorf("at the end: %+v", stats))
 	}
 	return err
 }
