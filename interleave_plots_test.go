@@ -80,10 +80,26 @@ func plots() []plot {
 			},
 		},
 		{
+			name: "a worker dies, or is looked at, while a client without the lock says who it is", limits: deep(4, 0), opts: pool.Options{Size: 1},
+			play: func(s *stage) func() error {
+				s.warm()
+				ctx, cancel := context.WithCancel(background)
+				s.client("A", ctx)
+				s.Go("look", func() { _ = s.pool.Stats() })
+				s.strike(0)
+				return func() error {
+					cancel()
+					return s.whole()
+				}
+			},
+		},
+		{
 			name: "two ends of one lease that began without the lock", limits: deep(4, 0), opts: pool.Options{Size: 1},
 			play: func(s *stage) func() error {
 				s.warm()
-				lease, ends := s.all()[0], 0
+				lease, _ := s.pool.TryCheckout(background)
+				s.lent++
+				ends := 0
 				for _, end := range []func() bool{lease.Checkin, func() bool { return lease.Retire(nil) }} {
 					s.Go("end", func() {
 						if end() {
