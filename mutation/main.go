@@ -3,7 +3,7 @@
 //
 //	go run .                       # a sample of the core
 //	go run . -n 0 -json results.jsonl   # all of it; interrupted, it goes on where it was
-//	go run . -n 0 -json results.jsonl -again -tags interleave -tests Order
+//	go run . -json results.jsonl -again -tags interleave -tests Order
 //	                               # do other tests notice what has survived?
 //	go run . -files wait.go,offer.go -n 0
 //	go run . -files '*.go,internal/*/*.go'
@@ -92,7 +92,7 @@ func parse(args []string, stderr io.Writer) (s settings, err error) {
 	flags.DurationVar(&s.slowest, "slowest", 10*time.Second, "leave out tests that take more time of a processor")
 	flags.DurationVar(&s.patience, "timeout", 5*time.Second, "how much more of it tests may take than three times what they take without a fault")
 	flags.StringVar(&s.tags, "tags", "", "build with these `tags`")
-	flags.BoolVar(&s.again, "again", false, "try those again that -json says have survived")
+	flags.BoolVar(&s.again, "again", false, "draw no sample, but take the one in -json, and try those again that have survived")
 	flags.BoolVar(&s.list, "list", false, "list the faults and try none")
 	flags.BoolVar(&s.twins, "twins", false, "try the twins: classic bugs, written by hand")
 	if err := flags.Parse(args); err != nil {
@@ -150,6 +150,9 @@ func (s settings) measure(stdout, stderr io.Writer, m *module, w *workshop) erro
 	}
 	defer r.close()
 	chosen := s.draw(all)
+	if s.again { // the source may have changed since, and a draw from it be another
+		chosen = r.among(all)
+	}
 	var open []fault
 	for _, f := range chosen {
 		if j, ok := r.of(f); !ok || s.again && j.Verdict != killed {

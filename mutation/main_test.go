@@ -68,6 +68,18 @@ func TestTheTestsOfTheSampleNoticeWhatTheyLookAt(t *testing.T) {
 	}
 }
 
+func TestTheSampleOfARecordIsTriedAgain(t *testing.T) {
+	record := filepath.Join(t.TempDir(), "record")
+	first, _ := command(t, "-n", "8", "-json", record)
+	again, said := command(t, "-json", record, "-again")
+	if again != first {
+		t.Errorf("first:\n%s\nagain:\n%s", first, again)
+	}
+	if !strings.Contains(said, string(survived)) || strings.Contains(said, string(killed)) {
+		t.Error("want those alone that have survived:", said)
+	}
+}
+
 func TestASampleIsPartOfALargerOne(t *testing.T) {
 	all := make([]fault, 100)
 	for i := range all {

@@ -58,6 +58,16 @@ func (r *record) of(f fault) (judgement, bool) {
 	return j, ok
 }
 
+// among are those of the faults of which something is known.
+func (r *record) among(all []fault) (known []fault) {
+	for _, f := range all {
+		if _, ok := r.of(f); ok {
+			known = append(known, f)
+		}
+	}
+	return known
+}
+
 func (r *record) add(j judgement) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
