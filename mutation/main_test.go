@@ -55,6 +55,30 @@ func TestTheFaultsOfTheSampleAreCompiledIn(t *testing.T) {
 	golden(t, "sample.go.golden", string(text))
 }
 
+func TestFaultsThatReadAlikeAreToldApart(t *testing.T) {
+	root := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod": "module alike\n",
+		"a.go":   "package alike\n\nvar n int\n\nfunc thrice() {\n\tn++\n\tn++\n\tn++\n}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := load(root, "", []string{"*.go"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	places := make(map[place]bool)
+	_, faults := m.files[0].mutate(m.fset, 0, "alike/internal/mutant")
+	for _, f := range faults {
+		places[f.place()] = true
+	}
+	if len(faults) < 3 || len(places) != len(faults) {
+		t.Error(faults)
+	}
+}
+
 func TestTheTestsOfTheSampleNoticeWhatTheyLookAt(t *testing.T) {
 	record := filepath.Join(t.TempDir(), "record")
 	first, said := command(t, "-json", record, "-explained", "testdata/explained.md")

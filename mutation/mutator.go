@@ -127,8 +127,9 @@ func (m *mutator) add(n ast.Node, after string) int {
 	if after != "" {
 		f.After = brief(head + after + tail)
 	}
-	f.Nth = m.alike[f.place()]
-	m.alike[f.place()]++
+	alike := f.place()
+	f.Nth = m.alike[alike]
+	m.alike[alike]++
 	m.faults = append(m.faults, f)
 	return f.number
 }
