@@ -64,3 +64,23 @@ func TestTheWorkersOfASlotAreNumberedOnWhenItWasGoneForAWhile(t *testing.T) {
 		require.Equal(t, []uint64{1, 2}, incarnations)
 	})
 }
+
+func TestAStartThatResizeGivesUpIsStartingToItsEndAndNoFailure(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 1, MaxRestarts: 1})
+		b.Always(pooltest.Script{Start: pooltest.Ignore})
+		up := later(func() error { return p.Resize(t.Context(), 5) })
+		settle(t, p)
+		require.Equal(t, 4, p.Stats().Starting)
+		down := later(func() error { return p.Resize(t.Context(), 1) })
+		settle(t, p)
+		require.NoError(t, <-up, "it is past")
+		require.Equal(t, 4, p.Stats().Starting)
+		require.False(t, p.Stats().Unstable)
+		require.Empty(t, down)
+		b.Release()
+		require.NoError(t, <-down)
+		require.Equal(t, 1, p.Stats().Idle)
+		settle(t, p)
+	})
+}

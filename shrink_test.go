@@ -91,3 +91,58 @@ func TestANegativeLingerShrinksFromTheTop(t *testing.T) {
 		}
 	})
 }
+
+func TestASurplusWorkerLingersFromItsReturn(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.NoReset = true
+		p := start(t, reg, b, pool.Options{Size: 1, MaxOverflow: 2, OverflowLinger: time.Second})
+		var leases [3]pool.Lease[*pooltest.Worker] // by slot
+		for range leases {
+			l := take(t, t.Context(), p)
+			leases[l.Slot().Index] = l
+		}
+		leases[2].Checkin()
+		time.Sleep(900 * ms)
+		leases[1].Checkin()
+		time.Sleep(100 * ms)
+		settle(t, p)
+		require.Equal(t, pool.SlotVacant, p.Inspect().Slots[2].State)
+		time.Sleep(900*ms - 1)
+		settle(t, p)
+		require.Equal(t, pool.SlotIdle, p.Inspect().Slots[1].State)
+		time.Sleep(1)
+		settle(t, p)
+		require.Equal(t, pool.SlotVacant, p.Inspect().Slots[1].State)
+		leases[0].Checkin()
+	})
+}
+
+// Three of five workers that a Resize to one has left end at the same moment, and
+// two clients have waited for long: there is room for one more worker.
+func TestNoMoreWorkersStartAfterAResizeThanThereIsRoomFor(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.Always(pooltest.Script{StopAfter: time.Second})
+		p := start(t, reg, b, pool.Options{Size: 5, MaxOverflow: 2})
+		var leases [5]pool.Lease[*pooltest.Worker] // by slot
+		for range leases {
+			l := take(t, t.Context(), p)
+			leases[l.Slot().Index] = l
+		}
+		resize := later(func() error { return p.Resize(t.Context(), 1) })
+		settle(t, p)
+		first, second := ask(t.Context(), p), ask(t.Context(), p)
+		time.Sleep(time.Second)
+		for _, l := range leases[:3] {
+			l.Retire(nil)
+		}
+		time.Sleep(time.Second)
+		lentTo(t, first)
+		waiting(t, second)
+		require.Equal(t, 6, b.Starts())
+		require.NoError(t, <-resize)
+		leases[4].Checkin()
+		time.Sleep(time.Second)
+		lentTo(t, second)
+		settle(t, p)
+	})
+}
