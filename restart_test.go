@@ -51,3 +51,52 @@ func TestARestartThatDoesNotWaitGoesOnEvenWhileThePoolIsStarting(t *testing.T) {
 		require.EqualValues(t, 2, p.Inspect().Epoch)
 	})
 }
+
+func TestRestartWaitsForTheLastLeaseAndNotForTheEndOfItsWorker(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.Always(pooltest.Script{StopAfter: 3 * time.Second})
+		p := start(t, reg, b, pool.Options{Size: 2})
+		lease := take(t, t.Context(), p)
+		restart := later(func() error { return p.Restart(t.Context()) })
+		time.Sleep(4 * time.Second)
+		require.Equal(t, pool.StateRestarting, p.Stats().State)
+		lease.Checkin()
+		settle(t, p)
+		require.Equal(t, 1, p.Stats().Idle)
+		require.Equal(t, 1, p.Stats().Stopping)
+		require.NoError(t, <-restart)
+	})
+}
+
+func TestARestartOnWhichThePoolFailsSaysSo(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 1, MaxPoolRestarts: 1})
+		keepKilling(t, p, 1)
+		take(t, t.Context(), p)
+		restart := later(func() error { return p.Restart(t.Context()) })
+		settle(t, p)
+		pooltest.KillManager(p, pooltest.AtIdle)
+		require.ErrorIs(t, <-restart, pool.ErrUnavailable)
+		require.Equal(t, pool.StateFailed, p.Stats().State)
+	})
+}
+
+// A bug shows between two epochs, when there is no half that could die of it.
+func TestAStateThatIsDamagedBetweenTwoEpochsIsRebuilt(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.Always(pooltest.Script{StopAfter: 50 * ms})
+		p := start(t, reg, b, pool.Options{Size: 1})
+		keepKilling(t, p, 3)
+		pooltest.KillManager(p, pooltest.AtIdle)
+		settle(t, p)
+		require.Greater(t, p.Inspect().RetryIn, 100*ms)
+		require.Equal(t, 1, p.Stats().Stopping)
+		epoch := p.Inspect().Epoch
+		pooltest.KillReport(p)
+		time.Sleep(50 * ms)
+		settle(t, p)
+		require.Equal(t, epoch+1, p.Inspect().Epoch)
+		require.NoError(t, p.WaitReady(t.Context(), 1))
+		settle(t, p)
+	})
+}
