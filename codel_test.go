@@ -272,3 +272,26 @@ func TestAQueueThatAllHaveLeftDoesNotStand(t *testing.T) {
 		require.Zero(t, p.Stats().QueueDelay)
 	})
 }
+
+// After a queue a worker comes back to nobody, and a second queue begins: its first
+// interval has shown that there is a shorter wait.
+func TestAWorkerThatFindsNobodyWaitingEndsWhatStood(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.NoReset = true
+		p := start(t, reg, b, pool.Options{Size: 1, QueueTarget: 10 * ms, QueueInterval: 100 * ms})
+		lease := take(t, t.Context(), p)
+		late := ask(t.Context(), p)
+		time.Sleep(50 * ms)
+		lease.Checkin() // begins an interval
+		lentTo(t, late).Checkin()
+		lease = take(t, t.Context(), p)
+		first, second := ask(t.Context(), p), ask(t.Context(), p)
+		time.Sleep(110 * ms)
+		lease.Checkin() // and the next
+		lease = lentTo(t, first)
+		time.Sleep(50 * ms)
+		lease.Checkin()
+		lentTo(t, second).Checkin()
+		settle(t, p)
+	})
+}

@@ -28,3 +28,12 @@ func TestAnIntervalThatHasEndedCountsUnjudged(t *testing.T) {
 	require.False(t, c.Stands(l, at(200)))
 	require.True(t, c.Slow(), "though nobody has judged it")
 }
+
+func TestAnIntervalWhoseWaitsAreTheTargetDoesNotStand(t *testing.T) {
+	t.Parallel()
+	l := codel.Limits{Target: 10, Interval: 100}
+	begin := time.Unix(0, 0)
+	var c codel.Controller
+	require.False(t, c.Dequeue(l, begin, 10))
+	require.False(t, c.Stands(l, begin.Add(100)))
+}
