@@ -83,3 +83,16 @@ func TestTheLastSlotThatIsUpIsFoundAndNoneIsNone(t *testing.T) {
 		require.Zero(t, affinity.Slot(hash, 1, always))
 	}
 }
+
+// What others have computed by the same paper.
+func TestTheSlotOfAHashIsThatOfThePublishedFunction(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		hash     uint64
+		n, index int
+	}{
+		{0, 1 << 20, 0}, {1, 1, 0}, {42, 57, 43}, {256, 1024, 520}, {0xDEAD10CC, 1, 0}, {0xDEAD10CC, 666, 361},
+	} {
+		require.Equal(t, row.index, affinity.Slot(row.hash, row.n, always), "%+v", row)
+	}
+}
