@@ -109,3 +109,34 @@ func TestAStuckStartThatCannotBeDetachedIsAFailedStart(t *testing.T) {
 		_ = p.Resize(ctx, 1)
 	})
 }
+
+// The ramp is of one crash loop: what dies together afterwards starts together.
+func TestTheRampAfterACrashLoopEndsWhenAllAreUp(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 4})
+		crashLoop(t, p, b)
+		b.Always(pooltest.Script{})
+		require.NoError(t, p.WaitReady(t.Context(), 4))
+		time.Sleep(time.Minute)
+		breakDown(p, b, pooltest.Script{StartAfter: time.Second})
+		settle(t, p)
+		require.Equal(t, 4, p.Stats().Starting)
+		require.NoError(t, p.WaitReady(t.Context(), 4))
+		settle(t, p)
+	})
+}
+
+func TestSlotsThatFailTogetherAreNotTriedAgainTogether(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		const size = 20
+		a := &attempts{fails: func(pool.Slot) bool { return true }}
+		pooltest.StartIn(t, reg, a.watch(b.Spec()), pool.Options{Size: size, AsyncStart: true, MaxStarting: -1, MaxRestarts: -1})
+		began := time.Now()
+		time.Sleep(100 * ms) // all slots have failed for the third time
+		times := map[time.Duration]bool{}
+		for _, third := range a.since(began.Add(1), -1) {
+			times[third.at.Sub(began)] = true
+		}
+		require.Len(t, times, size)
+	})
+}
