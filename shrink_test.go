@@ -96,21 +96,21 @@ func TestASurplusWorkerLingersFromItsReturn(t *testing.T) {
 	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
 		b.NoReset = true
 		p := start(t, reg, b, pool.Options{Size: 1, MaxOverflow: 2, OverflowLinger: time.Second})
-		var leases [3]pool.Lease[*pooltest.Worker] // by slot
+		var leases [3]fakeLease // by slot
 		for range leases {
-			l := take(t, t.Context(), p)
+			l := take(t, context.Background(), p)
 			leases[l.Slot().Index] = l
 		}
 		leases[2].Checkin()
-		time.Sleep(900 * ms)
+		time.Sleep(5 * ms)
 		leases[1].Checkin()
-		time.Sleep(100 * ms)
+		time.Sleep(995 * ms)
 		settle(t, p)
 		require.Equal(t, pool.SlotVacant, p.Inspect().Slots[2].State)
-		time.Sleep(900*ms - 1)
+		time.Sleep(5*ms - 1)
 		settle(t, p)
 		require.Equal(t, pool.SlotIdle, p.Inspect().Slots[1].State)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		settle(t, p)
 		require.Equal(t, pool.SlotVacant, p.Inspect().Slots[1].State)
 		leases[0].Checkin()
@@ -123,7 +123,7 @@ func TestNoMoreWorkersStartAfterAResizeThanThereIsRoomFor(t *testing.T) {
 	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
 		b.Always(pooltest.Script{StopAfter: time.Second})
 		p := start(t, reg, b, pool.Options{Size: 5, MaxOverflow: 2})
-		var leases [5]pool.Lease[*pooltest.Worker] // by slot
+		var leases [5]fakeLease // by slot
 		for range leases {
 			l := take(t, t.Context(), p)
 			leases[l.Slot().Index] = l
@@ -144,5 +144,26 @@ func TestNoMoreWorkersStartAfterAResizeThanThereIsRoomFor(t *testing.T) {
 		time.Sleep(time.Second)
 		lentTo(t, second)
 		settle(t, p)
+	})
+}
+
+func TestACrashLoopKeepsItsSurplusUntilItEnds(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 4, MaxOverflow: 3, MaxRestarts: 1, OverflowLinger: time.Second})
+		require.NoError(t, p.Resize(t.Context(), 1))
+		time.Sleep(500 * ms)
+		pooltest.KillWorker(p, 0)
+		pooltest.KillWorker(p, 1)
+		time.Sleep(9 * time.Second)
+		settle(t, p)
+		require.Equal(t, pool.StateCrashLoop, p.Stats().State)
+		require.Equal(t, 2, p.Stats().Idle)
+		time.Sleep(500 * ms) // its workers have proven themselves
+		settle(t, p)
+		require.Equal(t, pool.StateReady, p.Stats().State)
+		require.Equal(t, 2, p.Stats().Idle)
+		time.Sleep(time.Second)
+		settle(t, p)
+		require.Equal(t, 1, p.Stats().Idle)
 	})
 }

@@ -52,23 +52,40 @@ func TestAFastLeaseIsLookedAtNoLaterThanAnother(t *testing.T) {
 	})
 }
 
+func TestTheManagerLooksAtEveryLeaseOfALargePool(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.NoReset = true
+		const size = 1100
+		p := start(t, reg, b, pool.Options{Size: size, MaxStarting: -1, ReclaimGrace: -1})
+		ctx, cancel := context.WithCancel(t.Context())
+		for range size {
+			take(t, ctx, p)
+		}
+		time.Sleep(time.Second)
+		cancel()
+		time.Sleep(100 * ms)
+		settle(t, p)
+		require.Zero(t, p.Stats().Leased)
+	})
+}
+
 func TestTheAgeOfALeaseIsJudgedToTheNanosecond(t *testing.T) {
 	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
 		events := observe(reg)
-		p := start(t, reg, b, pool.Options{Size: 1, WarnHold: 25 * ms, MaxHold: 55 * ms})
+		p := start(t, reg, b, pool.Options{Size: 1, WarnHold: 25 * ms, MaxHold: 52 * ms})
 		lease := take(t, t.Context(), p)
 		time.Sleep(25*ms - 1)
 		settle(t, p)
 		require.Empty(t, events.of(pool.EventLeaseOverdue))
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		settle(t, p)
 		overdue := events.of(pool.EventLeaseOverdue)
 		require.Len(t, overdue, 1)
 		require.Equal(t, 25*ms, overdue[0].Elapsed)
-		time.Sleep(30*ms - 1)
+		time.Sleep(27*ms - 1)
 		settle(t, p)
 		require.NoError(t, lease.Err())
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		settle(t, p)
 		require.Equal(t, pool.EndOverdue, endOf(t, lease).Reason)
 	})
