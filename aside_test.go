@@ -134,3 +134,26 @@ func TestAnOldWorkerThatHasPassedItsCheckIsNotCheckedAgain(t *testing.T) {
 		settle(t, p)
 	})
 }
+
+// With a negative OverflowLinger: a surplus that stands aside while somebody waits is
+// not looked at again and again.
+func TestASurplusWorkerThatStandsAsideWhileSomebodyWaitsKeepsNobodyBusy(t *testing.T) {
+	checking(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.NoReset = true
+		b.Always(pooltest.Script{CheckAfter: 4 * time.Second})
+		p := start(t, reg, b, pool.Options{Size: 4, MaxOverflow: 3, OverflowLinger: -1})
+		pooltest.KillWorker(p, 0)
+		pooltest.KillWorker(p, 1) // the two others are suspects
+		settle(t, p)
+		leases := []fakeLease{take(t, t.Context(), p), take(t, t.Context(), p)}
+		client := ask(t.Context(), p)
+		require.Equal(t, 1, p.Stats().Tending)
+		require.NoError(t, p.Resize(t.Context(), 2))
+		time.Sleep(4 * time.Second)
+		for _, lease := range append(leases, lentTo(t, client)) {
+			lease.Checkin()
+		}
+		settle(t, p)
+		require.Equal(t, 2, p.Stats().Idle)
+	})
+}

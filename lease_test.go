@@ -101,3 +101,21 @@ func TestWhoHasToQueueIsCounted(t *testing.T) {
 		}
 	})
 }
+
+// A worker remembers how its last leases ended, and not how all of them did.
+func TestOfALeaseOfLongAgoItIsOnlyKnownThatItHasEnded(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 1})
+		first := take(t, t.Context(), p)
+		last := first
+		for _, reason := range []pool.EndReason{pool.EndTransferred, pool.EndReturned} {
+			for range 8 {
+				next, err := last.Transfer(t.Context())
+				require.NoError(t, err)
+				last = next
+			}
+			require.Equal(t, reason, endOf(t, first).Reason)
+		}
+		last.Checkin()
+	})
+}

@@ -100,3 +100,14 @@ func TestAStateThatIsDamagedBetweenTwoEpochsIsRebuilt(t *testing.T) {
 		settle(t, p)
 	})
 }
+
+func TestAPoolThatIsRestartedBacksOffAsANewOne(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 1})
+		keepKilling(t, p, 4)
+		require.NoError(t, p.Restart(t.Context()))
+		delays := keepKilling(t, p, 2)
+		require.Zero(t, delays[0])
+		within(t, 100*ms, delays[1])
+	})
+}
