@@ -191,7 +191,9 @@ func (c *chronicle) restart(b *pooltest.Backend, times int) {
 	for range times {
 		time.Sleep(time.Duration(c.r.IntN(1000)) * time.Microsecond)
 		if c.r.IntN(3) == 0 {
+			epoch := c.pool.Inspect().Epoch + 1
 			pooltest.KillManager(c.pool, pooltest.AtLocked)
+			reached(c.pool, epoch)
 			continue
 		}
 		from := c.now()

@@ -51,17 +51,10 @@ func (l *life) Value(key any) any {
 	return l.made().Value(key)
 }
 
-// values are those of a worker: its Slot, and what RegistryOptions.BaseContext
-// carries. Nobody cancels a worker but its pool, so no method of anybody's is
-// called when it does.
+// values are what RegistryOptions.BaseContext carries; life adds the Slot. Nobody
+// cancels a worker but its pool, so no method of anybody's is called when it does.
 type values struct{ *life }
 
 func (v values) Done() <-chan struct{} { return nil }
 func (v values) Err() error            { return nil }
-
-func (v values) Value(key any) any {
-	if key == (slotKey{}) {
-		return (*incarnation)(v.life).id()
-	}
-	return v.slot.core.registry.base.Value(key)
-}
+func (v values) Value(key any) any     { return v.slot.core.registry.base.Value(key) }

@@ -199,18 +199,25 @@ func (c *core) reclaim(s *slot, end leaseEnd) {
 
 // linger notes that an idle worker is one too many, and when it has to go.
 func (c *core) linger(s *slot, now time.Time) {
-	if c.opts.OverflowLinger < 0 {
-		if c.queue.Len() == 0 {
-			c.dismiss(s.inc, restart.Orderly, nil)
-		}
+	if c.opts.OverflowLinger < 0 && c.queue.Len() == 0 {
+		c.dismiss(s.inc, restart.Orderly, nil)
 		return
 	}
 	s.idleSince = c.instant(now)
-	due := now.Add(c.opts.OverflowLinger)
+	due := now.Add(c.lingering())
 	if c.lingerAt.IsZero() || due.Before(c.lingerAt) {
 		c.lingerAt = due
 		poke(c.manager)
 	}
+}
+
+// lingering is how long a worker too many stays. One that is idle while somebody
+// waits may have to be checked for them, and is looked at again.
+func (c *core) lingering() time.Duration {
+	if c.opts.OverflowLinger < 0 {
+		return firstSweep
+	}
+	return c.opts.OverflowLinger
 }
 
 // lingerAll is linger for a surplus that came without a checkin.
@@ -237,7 +244,7 @@ func (c *core) retireSurplus(now time.Time) time.Time {
 	case c.state == StateCrashLoop: // it keeps what it has; its end comes back to this
 		return c.lingerAt
 	case c.queue.Len() > 0: // an idle one may have to be checked for them
-		c.lingerAt = now.Add(c.opts.OverflowLinger)
+		c.lingerAt = now.Add(c.lingering())
 		return c.lingerAt
 	}
 	var next time.Time

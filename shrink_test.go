@@ -167,3 +167,25 @@ func TestACrashLoopKeepsItsSurplusUntilItEnds(t *testing.T) {
 		require.Equal(t, 1, p.Stats().Idle)
 	})
 }
+
+// With a negative OverflowLinger a surplus worker that stood aside while somebody
+// waited, when Resize made it one too many, goes when nobody waits any more.
+func TestANegativeLingerForgetsNoSurplusThatStoodAsideWhileSomebodyWaited(t *testing.T) {
+	checking(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.NoReset = true
+		b.Always(pooltest.Script{CheckAfter: 4 * time.Second})
+		p := start(t, reg, b, pool.Options{Size: 4, MaxOverflow: 3, OverflowLinger: -1})
+		pooltest.KillWorker(p, 0)
+		pooltest.KillWorker(p, 1) // the two others are suspects
+		settle(t, p)
+		take(t, t.Context(), p)
+		take(t, t.Context(), p)
+		client := ask(t.Context(), p)
+		require.NoError(t, p.Resize(t.Context(), 2))
+		time.Sleep(4 * time.Second)
+		lentTo(t, client)
+		time.Sleep(time.Hour)
+		settle(t, p)
+		require.Zero(t, p.Stats().Idle)
+	})
+}

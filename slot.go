@@ -140,7 +140,7 @@ func (s *slot) unlink() { s.place.Link = list.Node[*place]{Value: &s.place} }
 func (c *core) grow() {
 	c.slots = slices.Grow(c.slots, max(0, c.limit()-len(c.slots)))
 	for n := len(c.slots); n < c.limit(); n++ {
-		if n < cap(c.slots) && c.slots[:n+1][n] != nil {
+		if c.slots[:n+1][n] != nil {
 			c.slots = c.slots[:n+1] // it was there before: its incarnations go on counting
 			c.slots[n].pardon()     // it may have missed that of the others
 		} else {
