@@ -88,3 +88,13 @@ func TestTheHolderOfAWorkerThatEndsIsToldHow(t *testing.T) {
 		})
 	}
 }
+
+func TestAPanicWithAnErrorIsToldAsThatError(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 1})
+		lease := take(t, t.Context(), p)
+		lease.Worker().Panic(pooltest.ErrScripted)
+		settle(t, p)
+		require.ErrorIs(t, lease.Err(), pooltest.ErrScripted)
+	})
+}
