@@ -68,7 +68,16 @@ func (w *world) sleepOver() {
 			w.refused(c, pool.ErrOverloaded)
 		}
 	}
-	overdue := w.holders()
+	// Where none lingers, the worker of whoever was overdue first is the one too
+	// many. Who that was is a matter of moments.
+	seen, overdue := w.look(), w.holders()
+	stays := func(c *client) int {
+		if seen.isDown(w.postOf(c)) {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(overdue, func(a, b *client) int { return stays(a) - stays(b) })
 	for _, c := range overdue {
 		switch {
 		case c.gone:
