@@ -141,8 +141,8 @@ func (w *world) recycle() bool {
 
 func (w *world) failStarts() bool {
 	w.makeTime()
-	if w.b.Starts() < w.failing {
-		return false // the next starts fail already
+	if w.stalled || w.b.Starts() < w.failing {
+		return false // of several that end at once it is chance which fail; and the next ones fail already
 	}
 	n := 1 + w.pick("starts", 3)
 	w.b.FailNext(n)
@@ -151,7 +151,7 @@ func (w *world) failStarts() bool {
 }
 
 func (w *world) stall() bool {
-	if w.stalled || w.down {
+	if w.stalled || w.down || w.b.Starts() < w.failing {
 		return false
 	}
 	w.gate.close()
