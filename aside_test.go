@@ -90,51 +90,6 @@ func TestASuspectThatIsTakenBackIsCheckedBeforeItServesWhoWaits(t *testing.T) {
 	}
 }
 
-// kept lends a worker until it is old, and makes a pool of three one worker short, so
-// that it keeps that one. Lifetimes are a minute, and no worker dies for its age soon.
-func kept(t *testing.T, p fakes, b *pooltest.Backend) fakeLease {
-	t.Helper()
-	lease := take(t, context.Background(), p)
-	time.Sleep(time.Minute)
-	crash(t, p, b, (lease.Slot().Index+1)%3, 2)
-	require.Equal(t, 1, p.Stats().BackingOff)
-	return lease
-}
-
-var keeps = pool.Options{Size: 3, MaxLifetime: time.Minute, CheckEvery: 10 * time.Second, Backoff: pool.Backoff{Min: 30 * time.Second}}
-
-func TestWhoWaitsForAnOldWorkerInItsResetHasNoOtherCheckCalledOff(t *testing.T) {
-	checking(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
-		b.Always(pooltest.Script{CheckAfter: 4 * time.Second, ResetAfter: 4 * time.Second})
-		p := start(t, reg, b, keeps)
-		lease := kept(t, p, b)
-		for p.Stats().Tending == 0 { // the third is checked before long
-			time.Sleep(time.Second)
-		}
-		lease.Checkin()
-		client := ask(t.Context(), keyed(p, pool.KeyOf(p, lease.Slot().Index)))
-		require.Equal(t, 2, p.Stats().Tending, "one is reset, one is checked still")
-		time.Sleep(4 * time.Second)
-		require.Same(t, lease.Worker(), lentTo(t, client).Worker())
-		settle(t, p)
-	})
-}
-
-func TestAnOldWorkerThatHasPassedItsCheckIsNotCheckedAgain(t *testing.T) {
-	checking(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
-		b.NoReset = true
-		b.Always(pooltest.Script{CheckAfter: 4 * time.Second})
-		p := start(t, reg, b, keeps)
-		lease := kept(t, p, b)
-		lease.Checkin()
-		checks := lease.Worker().Checks()
-		time.Sleep(20 * time.Second)
-		require.Equal(t, checks+1, lease.Worker().Checks())
-		require.Zero(t, lease.Worker().Stops())
-		settle(t, p)
-	})
-}
-
 // With a negative OverflowLinger: a surplus that stands aside while somebody waits is
 // not looked at again and again.
 func TestASurplusWorkerThatStandsAsideWhileSomebodyWaitsKeepsNobodyBusy(t *testing.T) {

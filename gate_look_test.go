@@ -30,13 +30,16 @@ func (c *call) answer(lease fakeLease, err error) string {
 	return what + c.after()
 }
 
-// after is how long it took until now.
+// after is how long it took until now. Whether the manager sees two leases in one
+// look or in two is chance.
 func (c *call) after() string {
-	if since := time.Since(c.began); since > 0 {
+	if since := time.Since(c.began); since > aLook {
 		return " after " + when(since)
 	}
 	return " at once"
 }
+
+const aLook = 10 * ms // from one look of the manager to the next
 
 // when is a time as the tables have it. One that chance has a hand in is known
 // to the step.
