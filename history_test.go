@@ -189,7 +189,7 @@ func (c *chronicle) resize(size, times int) {
 // restart begins new epochs: none of the workers that were there is lent then.
 func (c *chronicle) restart(b *pooltest.Backend, times int) {
 	for range times {
-		time.Sleep(time.Duration(c.r.IntN(1000)) * time.Microsecond)
+		hesitate()
 		if c.r.IntN(3) == 0 {
 			epoch := c.pool.Inspect().Epoch + 1
 			pooltest.KillManager(c.pool, pooltest.AtLocked)

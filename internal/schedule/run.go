@@ -26,7 +26,7 @@ type Run struct {
 	steps   int
 
 	mu      sync.Mutex
-	pending int  // calls of Go that have not returned
+	pending int  // goroutines of Go and Ahead that have not returned
 	free    bool // nobody is held at a step, but for those that Go has just made
 	threads map[uint64]*thread
 	order   []*thread
