@@ -49,10 +49,10 @@ func TestThoseWhoWaitAreServedOnceStartsSucceedAgainThoughNobodyElseComes(t *tes
 // than allowed, or fewer for ever.
 func TestStartsThatFailCostNoPlaceAndMakeNoneToo(t *testing.T) {
 	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
-		const limit = 5
+		const limit, rounds = 5, 60
 		p := pooltest.StartIn(t, reg, atMost(t, b, limit), pool.Options{Size: 3, MaxOverflow: 2, MaxRestarts: -1, StartTimeout: time.Second, OverflowLinger: -1})
 		acts := slices.DeleteFunc(slices.Clone(pooltest.Acts), func(act pooltest.Act) bool { return act == pooltest.Ignore })
-		for i := range 60 {
+		for i := range rounds {
 			act := acts[i%len(acts)]
 			b.Next(pooltest.Script{Start: act}, pooltest.Script{Run: act}, pooltest.Script{Reset: act})
 			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(1+i%7)*100*time.Millisecond)
@@ -71,7 +71,11 @@ func TestStartsThatFailCostNoPlaceAndMakeNoneToo(t *testing.T) {
 			}
 			settle(t, p)
 		}
-		b.Next(slices.Repeat([]pooltest.Script{{}}, 1000)...)
+		for b.Starts() < 3+3*rounds { // every bad worker has had its turn
+			lease := take(t, t.Context(), p)
+			lease.Retire(nil)
+			settle(t, p)
+		}
 		time.Sleep(time.Minute)
 		var all []pool.Lease[*pooltest.Worker]
 		for range limit {
