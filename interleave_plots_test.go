@@ -19,7 +19,7 @@ func deep(delays, passes int) schedule.Limits {
 
 func plots() []plot {
 	background := context.Background()
-	return append(append(killPlots(), groupPlot()), []plot{
+	return append(append(killPlots(), groupPlot(), keyPlot(0), keyPlot(1)), []plot{
 		{
 			name: "two clients of a worker that is lent without the lock", limits: deep(1000, 0), opts: pool.Options{Size: 1},
 			play: func(s *stage) func() error {
@@ -199,16 +199,6 @@ func plots() []plot {
 				s.back(held...)
 				s.strike(0)
 				return func() error { return errors.Join(s.whole("high"), s.inOrder("high", "normal", "low")) }
-			},
-		},
-		{
-			name: "who waits for the worker of a key and who waits for any", limits: deep(3, 0), opts: pool.Options{Size: 2},
-			play: func(s *stage) func() error {
-				s.back(s.all()...)
-				s.clientOf("A", s.pool.With(pool.Terms{Key: "a"}), background)
-				s.client("B", background)
-				s.strike(0)
-				return func() error { return s.whole() }
 			},
 		},
 		{

@@ -5,6 +5,7 @@ package pool_test
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/pooltender/pool"
 )
@@ -33,6 +34,21 @@ func groupPlot() plot {
 				}
 				return err
 			}
+		},
+	}
+}
+
+// keyPlot is about a client whose key has that slot, one that takes any, and the
+// death of the first slot's worker.
+func keyPlot(slot int) plot {
+	return plot{
+		name: fmt.Sprintf("who waits for the worker of a key, of slot %d, and who waits for any", slot), limits: deep(3, 0), opts: pool.Options{Size: 2},
+		play: func(s *stage) func() error {
+			s.back(s.all()...)
+			s.clientOf("A", s.pool.With(pool.Terms{Key: pool.KeyOf(s.pool, slot)}), context.Background())
+			s.client("B", context.Background())
+			s.strike(0)
+			return func() error { return s.whole() }
 		},
 	}
 }
