@@ -116,6 +116,7 @@ func liveThroughStalls(t *testing.T) {
 	stats := calm.Stats()
 	assert.Zero(t, stats.Restarts)
 	assert.Zero(t, stats.Crashes)
+	assert.EqualValues(t, 1, calm.Inspect().Epoch)
 	patient, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	require.NoError(t, hasty.WaitReady(patient, 3))
