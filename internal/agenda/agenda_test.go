@@ -119,6 +119,22 @@ func TestTheVoidDoNotPileUp(t *testing.T) {
 	assert.LessOrEqual(t, a.Entries(), 64)
 }
 
+func TestOfManyThatBecomeVoidHalfAreKeptAtMost(t *testing.T) {
+	t.Parallel()
+	a := newAgenda()
+	all := make([]*thing, 1000)
+	for at := range all {
+		all[at] = &thing{at: int64(at)}
+		a.Add(int64(at), all[at])
+	}
+	for left, one := range slices.Backward(all) { // the latest first, which Next would not come by
+		one.void = true
+		a.Void()
+		require.Equal(t, left, a.Len())
+		require.LessOrEqual(t, a.Entries(), max(2*a.Len(), a.Len()+16))
+	}
+}
+
 func TestCheckNoticesDamage(t *testing.T) {
 	t.Parallel()
 	a := newAgenda()
