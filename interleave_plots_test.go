@@ -19,7 +19,7 @@ func deep(delays, passes int) schedule.Limits {
 
 func plots() []plot {
 	background := context.Background()
-	return append(append(killPlots(), groupPlot(), keyPlot(0), keyPlot(1)), []plot{
+	return append(append(killPlots(), groupPlot(), keyPlot(0), keyPlot(1), parkingPlot()), []plot{
 		{
 			name: "two clients of a worker that is lent without the lock", limits: deep(1000, 0), opts: pool.Options{Size: 1},
 			play: func(s *stage) func() error {
