@@ -140,3 +140,23 @@ func TestSlotsThatFailTogetherAreNotTriedAgainTogether(t *testing.T) {
 		require.Len(t, times, size)
 	})
 }
+
+func TestACrashLoopProbesNothingWhileAStartFromBeforeIsUnderWay(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 2, MaxRestarts: 1})
+		b.Always(pooltest.Script{StartAfter: 20 * time.Second})
+		require.True(t, pooltest.KillWorker(p, 0))
+		settle(t, p)
+		require.Equal(t, 1, p.Stats().Starting)
+		require.True(t, pooltest.KillWorker(p, 1))
+		settle(t, p)
+		require.Equal(t, pool.StateCrashLoop, p.Stats().State)
+		starts := b.Starts()
+		time.Sleep(20*time.Second - time.Nanosecond)
+		settle(t, p)
+		require.Equal(t, starts, b.Starts())
+		time.Sleep(time.Nanosecond)
+		settle(t, p)
+		require.Equal(t, starts+1, b.Starts(), "the probe was due long ago")
+	})
+}

@@ -111,3 +111,43 @@ func TestAPoolThatIsRestartedBacksOffAsANewOne(t *testing.T) {
 		within(t, 100*ms, delays[1])
 	})
 }
+
+func TestAWorkerThatIsDetachedHasNotFailed(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.Passive = true
+		p := start(t, reg, b, pool.Options{Size: 1, MaxRestarts: 3})
+		elapsed := stopwatch()
+		for range 10 {
+			lease := take(t, t.Context(), p)
+			require.Equal(t, 1, lease.Slot().Attempt)
+			_, ours := lease.Detach()
+			require.True(t, ours)
+		}
+		settle(t, p)
+		require.Zero(t, elapsed())
+		require.Equal(t, pool.StateReady, p.Stats().State)
+		require.False(t, p.Stats().Unstable)
+		require.Zero(t, p.Inspect().Failures)
+	})
+}
+
+// Nothing of the time before a Restart delays the pool after it.
+func TestACrashWhileARestartWaitsIsNotHeldAgainstTheSlot(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 2})
+		leases := []fakeLease{take(t, t.Context(), p), take(t, t.Context(), p)}
+		restart := later(func() error { return p.Restart(t.Context()) })
+		settle(t, p)
+		slot := leases[0].Slot().Index
+		require.True(t, pooltest.KillWorker(p, slot))
+		settle(t, p) // it has ended, and the other lease is waited for
+		require.True(t, leases[1].Checkin())
+		require.NoError(t, <-restart)
+		require.NoError(t, p.WaitReady(t.Context(), 2))
+		require.Zero(t, p.Inspect().Slots[slot].Failures)
+		elapsed := stopwatch()
+		require.True(t, pooltest.KillWorker(p, slot))
+		require.NoError(t, p.WaitReady(t.Context(), 2))
+		require.Zero(t, elapsed(), "it is the first crash")
+	})
+}
