@@ -3,6 +3,7 @@ package pool_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -26,5 +27,26 @@ func TestWhoIsRefusedAtOnceHasNotWaited(t *testing.T) {
 		err = p.Each(t.Context(), func(context.Context, *pooltest.Worker) error { return nil })
 		require.ErrorIs(t, err, pool.ErrStopped)
 		require.Zero(t, refusal(t, err).Waited)
+	})
+}
+
+func TestARefusalTellsHowLongTheFirstOfTheSameLineHasWaited(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 2})
+		take(t, t.Context(), p)
+		take(t, t.Context(), p)
+		mine, other := keyed(p, keyOf(t, p, 0)), keyed(p, keyOf(t, p, 1))
+		ask(t.Context(), mine)
+		time.Sleep(2 * time.Second)
+		ask(t.Context(), p)
+		time.Sleep(time.Second)
+		for _, row := range []struct {
+			pool   fakes
+			waited time.Duration
+		}{{mine, 3 * time.Second}, {p, time.Second}, {other, 0}} {
+			_, err := row.pool.TryCheckout(t.Context())
+			require.ErrorIs(t, err, pool.ErrFull)
+			require.Equal(t, row.waited, refusal(t, err).RetryAfter)
+		}
 	})
 }
