@@ -71,3 +71,19 @@ func TestWorkersThatAgeAndAreCheckedAreStillLentOneByOne(t *testing.T) {
 		})
 	}
 }
+
+func TestAWorkerThatIsOneTooManyWhileItIsCheckedLingersFromThenOn(t *testing.T) {
+	checking(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.Always(pooltest.Script{CheckAfter: 3 * time.Second})
+		p := start(t, reg, b, pool.Options{Size: 2, MaxOverflow: 1, OverflowLinger: 10 * time.Second, CheckEvery: time.Minute})
+		time.Sleep(time.Minute)
+		settle(t, p)
+		require.Equal(t, 1, p.Stats().Tending, "one at a time")
+		time.Sleep(time.Second)
+		require.NoError(t, p.Resize(t.Context(), 1))
+		sleepUntil(time.Now().Add(10*time.Second - 1))
+		require.Equal(t, 2, p.Stats().Idle, "whichever was checked first")
+		sleepUntil(time.Now().Add(1))
+		require.Equal(t, 1, p.Stats().Idle)
+	})
+}

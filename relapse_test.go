@@ -160,3 +160,21 @@ func TestACrashLoopProbesNothingWhileAStartFromBeforeIsUnderWay(t *testing.T) {
 		require.Equal(t, starts+1, b.Starts(), "the probe was due long ago")
 	})
 }
+
+// A start that hangs is not a worker, and what another slot tries meanwhile does
+// not make it one.
+func TestTheTimeWithoutAWorkerGoesOnWhileOneSlotHangsAndAnotherFails(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 2, MaxRestarts: 10, RestartWindow: time.Second, Backoff: pool.Backoff{Min: 2 * time.Second}})
+		b.Always(pooltest.Script{Start: pooltest.Hang})
+		require.True(t, pooltest.KillWorker(p, 0))
+		settle(t, p)
+		b.Always(pooltest.Script{Start: pooltest.Fail})
+		require.True(t, pooltest.KillWorker(p, 1))
+		sleepUntil(time.Now().Add(10*time.Second - 1))
+		require.Equal(t, pool.StateDegraded, p.Stats().State)
+		require.Equal(t, 1, p.Stats().Starting)
+		sleepUntil(time.Now().Add(1))
+		require.Equal(t, pool.StateCrashLoop, p.Stats().State)
+	})
+}
