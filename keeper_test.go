@@ -18,6 +18,7 @@ func TestAKeeperThatDiesBetweenTwoEpochsIsBackAfterATenthOfASecond(t *testing.T)
 		events := observe(reg)
 		b.Next(pooltest.Script{Run: pooltest.Ignore})
 		p := start(t, reg, b, pool.Options{Size: 1, StopTimeout: time.Second, Backoff: pool.Backoff{Min: 10 * time.Second}})
+		ended := take(t, t.Context(), p)
 		for range 2 { // after the second death the pool backs off
 			pooltest.KillManager(p, pooltest.AtIdle)
 			settle(t, p)
@@ -29,6 +30,8 @@ func TestAKeeperThatDiesBetweenTwoEpochsIsBackAfterATenthOfASecond(t *testing.T)
 		settle(t, p)
 
 		elapsed := stopwatch()
+		require.Equal(t, pool.EndRestarted, endOf(t, ended).Reason)
+		require.Zero(t, elapsed(), "of what has ended already nobody has to be awaited")
 		stats := p.Stats() // it awaits that somebody mends what was left half done
 		require.Equal(t, 100*ms, elapsed())
 		require.Equal(t, pool.StateRestarting, stats.State)
