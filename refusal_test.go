@@ -50,3 +50,20 @@ func TestARefusalTellsHowLongTheFirstOfTheSameLineHasWaited(t *testing.T) {
 		}
 	})
 }
+
+// In a crowd not everybody reads the clock, and the manager dates the others.
+func TestWhoLeavesACrowdBeforeTheManagerHasLookedHasNotWaited(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 1})
+		take(t, context.Background(), p)
+		for range 50 { // it has looked at the first of them, and looks again a millisecond later
+			ask(t.Context(), p)
+		}
+		ctx, leave := context.WithCancel(t.Context())
+		client := ask(ctx, p)
+		leave()
+		refusal := refused(t, client)
+		require.ErrorIs(t, refusal, context.Canceled)
+		require.Zero(t, refusal.Waited)
+	})
+}

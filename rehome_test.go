@@ -139,3 +139,20 @@ func TestTheWaitOfEachOfACrowdWithOneKeyIsKnown(t *testing.T) {
 		settle(t, p)
 	})
 }
+
+func TestWhoHasToMoveToASuspectHasItCheckedAtOnce(t *testing.T) {
+	checking(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 3})
+		mine := keyed(p, keyOf(t, p, 0))
+		take(t, t.Context(), mine)
+		client := ask(t.Context(), mine)
+		require.True(t, pooltest.KillWorker(p, 2))
+		settle(t, p)
+		b.Always(pooltest.Script{StartAfter: 10 * time.Second})
+		require.True(t, pooltest.KillWorker(p, 0), "the second crash within a second: all are suspects")
+		settle(t, p)
+		lease := lentTo(t, client)
+		require.NotZero(t, lease.Slot().Index)
+		require.Equal(t, 1, lease.Worker().Checks())
+	})
+}

@@ -159,3 +159,24 @@ func TestGrowthThatWaitsGoesOnWhateverChanges(t *testing.T) {
 		})
 	}
 }
+
+func TestNoWorkerStartsInASlotThatIsLeftOverFromALargerPool(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.NoReset = true
+		p := start(t, reg, b, pool.Options{Size: 3, MaxOverflow: 2, OverflowLinger: -1})
+		leases := map[int]fakeLease{}
+		for range 5 {
+			lease := take(t, t.Context(), p)
+			leases[lease.Slot().Index] = lease
+		}
+		leases[3].Checkin()
+		settle(t, p)
+		require.ErrorIs(t, p.Resize(cancelled, 1), context.Canceled)
+		leases[1].Checkin() // its slot is down less long than that one, which is there for the one above it
+		leases[2].Checkin()
+		settle(t, p)
+		require.Equal(t, 2, p.Stats().Leased)
+		require.Less(t, take(t, t.Context(), p).Slot().Index, 3)
+		settle(t, p)
+	})
+}
