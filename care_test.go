@@ -87,3 +87,24 @@ func TestAWorkerThatIsOneTooManyWhileItIsCheckedLingersFromThenOn(t *testing.T) 
 		require.Equal(t, 1, p.Stats().Idle)
 	})
 }
+
+func TestWhoWaitsForAnOldWorkerThatIsCleanedHasNoOtherCheckCalledOff(t *testing.T) {
+	checking(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.Always(pooltest.Script{CheckAfter: 3 * time.Second, ResetAfter: 3 * time.Second})
+		p := start(t, reg, b, pool.Options{Size: 3, CheckEvery: time.Minute, StartTimeout: time.Hour})
+		mine := keyed(p, keyOf(t, p, 0))
+		lease := take(t, t.Context(), mine)
+		require.ErrorIs(t, p.Recycle(cancelled), context.Canceled)
+		settle(t, p)
+		require.True(t, p.Inspect().Slots[0].Old)
+		b.Next(pooltest.Script{StartAfter: time.Hour})
+		require.True(t, pooltest.KillWorker(p, 1), "so that the old one cannot be spared")
+		sleepUntil(time.Now().Add(time.Minute))
+		require.Equal(t, 1, p.Stats().Tending, "the third is checked")
+		require.True(t, lease.Checkin())
+		client := ask(t.Context(), mine)
+		require.Equal(t, 2, p.Stats().Tending)
+		time.Sleep(3 * time.Second)
+		lentTo(t, client)
+	})
+}
