@@ -167,7 +167,7 @@ func TestACheckIsCalledOffForAClientThatWaits(t *testing.T) {
 func TestACheckThatWasCalledOffInVainIsMadeAgain(t *testing.T) {
 	checking(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
 		b.Next(pooltest.Script{Check: pooltest.Ignore}, pooltest.Script{})
-		p := start(t, reg, b, pool.Options{Size: 2, CheckEvery: time.Minute, CheckTimeout: -1})
+		p := start(t, reg, b, pool.Options{Size: 2, MaxStarting: 1, CheckEvery: time.Minute, CheckTimeout: -1})
 		lease := take(t, t.Context(), p)
 		if lease.Worker().ID == 1 {
 			other := take(t, t.Context(), p)

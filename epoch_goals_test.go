@@ -88,6 +88,7 @@ func TestTheManagerDiesDuringResize(t *testing.T) {
 		resize = later(func() error { return p.Resize(t.Context(), 1) })
 		pooltest.KillSupervisor(p, pooltest.AtLocked)
 		require.NoError(t, <-resize)
+		settle(t, p) // whichever came first, it has died
 		require.NoError(t, p.WaitReady(t.Context(), 0))
 		settle(t, p)
 		require.Equal(t, 1, p.Stats().Idle)

@@ -119,6 +119,8 @@ func ExampleOptions_queueTarget() {
 	}
 	defer lease.Checkin()
 	_, err = p.Checkout(ctx)
-	fmt.Println(errors.Is(err, pool.ErrOverloaded), p.Stats().Shedding)
+	if refused, ok := errors.AsType[*pool.CheckoutError](err); ok {
+		fmt.Println(errors.Is(err, pool.ErrOverloaded), refused.Stats.Shedding)
+	}
 	// Output: true true
 }

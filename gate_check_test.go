@@ -78,10 +78,13 @@ var checkGate = hookGate{hook: "check", operations: []operation{
 		name: "before a suspect is lent", opts: pool.Options{Size: 3},
 		begin: func(c *call) {
 			c.open()
+			c.backend.Always(pooltest.Script{StartAfter: ms}) // both are dead before either is replaced
 			for _, slot := range c.idles()[:2] {
 				pooltest.KillWorker(c.pool, slot)
 			}
+			time.Sleep(ms)
 			settle(c.t, c.pool)
+			c.backend.Always(pooltest.Script{})
 			for range 2 { // those that have replaced them are above suspicion
 				_, err := c.pool.TryCheckout(context.Background())
 				require.NoError(c.t, err)

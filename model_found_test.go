@@ -19,7 +19,7 @@ import (
 func TestResizeDownStopsNoMoreThanItMust(t *testing.T) {
 	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
 		p := start(t, reg, b, pool.Options{Size: 5})
-		require.ErrorIs(t, p.Resize(cancelled, 3), context.Canceled)
+		_ = p.Resize(cancelled, 3) // it does not wait, but two workers may be gone at once
 		settle(t, p)
 		require.Equal(t, 3, p.Stats().Idle)
 		require.Equal(t, 5, b.Starts(), "none is stopped only to be replaced")

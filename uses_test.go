@@ -36,6 +36,7 @@ func TestAWorkerIsLentAsOftenAsItMayAndNoMore(t *testing.T) {
 
 func TestALeaseThatWasNeverDeliveredIsNoUse(t *testing.T) {
 	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		b.Always(pooltest.Script{ResetAfter: time.Second})
 		p := start(t, reg, b, pool.Options{Size: 1, MaxUses: 2})
 		lease := take(t, t.Context(), p)
 		ctx, cancel := context.WithCancel(t.Context())
