@@ -138,9 +138,11 @@ func TestALeaseThatIsCheckedInClearsItsWorker(t *testing.T) {
 						others = append(others, i)
 					}
 				}
+				b.Always(pooltest.Script{StartAfter: ms}) // both are dead before either is replaced
 				for _, slot := range others {
 					pooltest.KillWorker(p, slot)
 				}
+				time.Sleep(ms)
 				settle(t, p)
 				require.True(t, lease.Checkin())
 				again := take(t, t.Context(), p)

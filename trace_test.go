@@ -13,12 +13,16 @@ import (
 	"github.com/pooltender/pool/pooltest"
 )
 
-// forget is a client that loses its lease, and says which worker it had.
+// forget is a client that loses its lease after a second, and says which worker
+// it had. The collector may come at any moment, but not before.
 //
 //go:noinline
 func forget(t *testing.T, ctx context.Context, p fakes) *pooltest.Worker {
 	t.Helper()
-	return take(t, ctx, p).Worker()
+	lease := take(t, ctx, p)
+	time.Sleep(time.Second)
+	runtime.KeepAlive(lease)
+	return lease.Worker()
 }
 
 // collect collects garbage until cond is true. Cleanups run in real time, so a
@@ -53,7 +57,6 @@ func TestADroppedLeaseIsFoundAndItsWorkerReplaced(t *testing.T) {
 				p := start(t, reg, b, pool.Options{Size: 2, TraceLeases: 1, Reclaim: reclaim})
 				lost := forget(t, context.Background(), p.With(pool.Terms{Owner: "somebody"}))
 				kept := take(t, t.Context(), p)
-				time.Sleep(time.Second)
 				collect(t, func() bool { return p.Stats().Leased == 1 })
 				settle(t, p)
 				require.Equal(t, 1, p.Stats().Idle)

@@ -49,7 +49,10 @@ func TestAWorkerThatIsLongDueIsCheckedBeforeItIsLent(t *testing.T) {
 
 func TestWhoWaitsForACheckThatFailsKeepsItsPlace(t *testing.T) {
 	checking(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
-		b.Next(pooltest.Script{Check: pooltest.Ignore}, pooltest.Script{Check: pooltest.Fail, CheckAfter: time.Second})
+		b.Next( // whoever is born first is checked first
+			pooltest.Script{Check: pooltest.Ignore},
+			pooltest.Script{Check: pooltest.Fail, CheckAfter: time.Second, StartAfter: ms},
+		)
 		p := start(t, reg, b, pool.Options{Size: 2, CheckEvery: time.Minute, CheckTimeout: -1})
 		b.Always(pooltest.Script{StartAfter: time.Second})
 		time.Sleep(time.Minute)
