@@ -12,7 +12,6 @@ import (
 // begin is the start of an epoch. Waiters have kept their places; the workers
 // of the old epoch that have not ended yet keep only their own slots waiting.
 func (c *core) begin() {
-	c.forced = false
 	now := c.now()
 	for _, s := range c.slots {
 		if s.inc == nil && now.Before(s.before().notBefore) {
@@ -34,7 +33,7 @@ func (c *core) clear(now time.Time, cause error) {
 	}
 	switch {
 	case c.sync && c.state == StateStarting: // a first start that fails is an answer
-		c.startErr, c.forced = cause, true
+		c.startErr = cause
 		c.become(StateDraining)
 	case c.state != StateDraining:
 		c.become(StateRestarting)

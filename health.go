@@ -248,9 +248,6 @@ func (c *core) checked(inc *incarnation) {
 	c.comeBack(s, false)
 	inc.marks &^= isResuming
 	if s.state == idling && c.surplus() > 0 && c.state != StateCrashLoop {
-		if since.Before(c.surplusAt) {
-			since = c.surplusAt
-		}
 		c.linger(s, since)
 	}
 }

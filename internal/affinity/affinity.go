@@ -11,7 +11,7 @@ const tries = 16
 //
 // It costs O(log n), and n looks where hardly a slot is up.
 func Slot(hash uint64, n int, up func(slot int) bool) int {
-	slot := -1
+	var slot int
 	for range tries {
 		if slot = jump(hash, n); slot < 0 || up(slot) {
 			return slot

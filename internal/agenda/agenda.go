@@ -10,7 +10,7 @@ import (
 
 // Agenda is a heap of entries, the earliest first. An entry is not looked for to
 // be taken out: its owner notes by himself that it is void, and says so by Void.
-// Void entries never come out, and are at most half of all, or a few.
+// Void entries never come out, and after a Void at most half of all are void, or a few.
 //
 // The methods but All, Clear and Check cost O(log Len), over many calls. Entries
 // of one time come in any order. An Agenda must not be copied after first use.
