@@ -117,7 +117,8 @@ func (l *List[T]) All() iter.Seq[*Node[T]] {
 
 // Check returns an error unless the links agree in both directions, every node
 // names this list as its own and Len is right. It ends on any damage, a ring
-// included: a node that is met twice cannot point back to both before it.
+// included, since a node that is met twice cannot point back to both before it.
+// It costs O(Len).
 func (l *List[T]) Check() error {
 	var last *Node[T]
 	count := 0
