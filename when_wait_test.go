@@ -252,3 +252,42 @@ func TestACrowdKnowsHowLongItHasWaited(t *testing.T) {
 		held.Checkin()
 	})
 }
+
+// Though the next start comes too late for a client, a lease may come back in time.
+func TestWhoCannotWaitForTheNextStartWaitsForALease(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 2, MaxWaiting: 10, MaxRestarts: -1, Backoff: pool.Backoff{Min: 20 * time.Second, Max: 20 * time.Second}})
+		lease := take(t, t.Context(), p)
+		b.FailNext(1)
+		pooltest.KillWorker(p, 1-lease.Slot().Index)
+		settle(t, p)
+		client := ask(t.Context(), p.With(pool.Terms{MaxWait: 5 * time.Second}))
+		require.Equal(t, 1, p.Stats().Waiting)
+		lease.Checkin()
+		lentTo(t, client)
+	})
+}
+
+// In a crash loop only a probe starts, and nobody is let into the queue for it.
+func TestNobodyIsLetInForAStartThatACrashLoopWillNotMake(t *testing.T) {
+	inBubble(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
+		p := start(t, reg, b, pool.Options{Size: 3, MaxRestarts: 1, MaxWaiting: 1, Backoff: pool.Backoff{Max: time.Second}})
+		lease := take(t, t.Context(), p)
+		b.Always(pooltest.Script{Start: pooltest.Fail})
+		for slot := range 3 {
+			if slot != lease.Slot().Index {
+				pooltest.KillWorker(p, slot)
+			}
+		}
+		settle(t, p)
+		time.Sleep(2 * time.Second) // the slots have backed off
+		settle(t, p)
+		require.Equal(t, pool.StateCrashLoop, p.Stats().State)
+		client := ask(t.Context(), p)
+		require.Equal(t, 1, p.Stats().Waiting)
+		err := refused(t, ask(t.Context(), p))
+		require.ErrorIs(t, err, pool.ErrOverloaded)
+		lease.Checkin()
+		lentTo(t, client)
+	})
+}
