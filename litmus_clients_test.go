@@ -219,7 +219,7 @@ func TestLitmusOfManyClientsOfOneWorker(t *testing.T) {
 func TestLitmusOfSubscribeAndCheckout(t *testing.T) {
 	o := newOutcomes(t, grades{"told": usual, "before it": usual, "told of its end": rare})
 	defer o.tell()
-	for range rounds(200) {
+	for range rounds(100) {
 		reg := pooltest.NewRegistry()
 		p := pooltest.StartIn(t, reg, litmusBackend(t).Spec(), litmusOptions(pool.Options{Size: 2}))
 		warm(t, context.Background(), p, 2)

@@ -33,7 +33,7 @@ func TestNoLeaseIsTakenForDropped(t *testing.T) {
 	}, pool.Options{Size: 4, TraceLeases: 1})
 	require.NoError(t, err)
 
-	const rounds = 4000
+	rounds := rounds(1000)
 	visits := []func(ctx context.Context) bool{
 		func(ctx context.Context) bool {
 			lease, err := p.Checkout(ctx)
