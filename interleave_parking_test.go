@@ -20,7 +20,7 @@ func parkingPlot() plot {
 			lease, _ := s.pool.Checkout(watched)
 			s.lent++
 			lease.Checkin()                   // the manager is awake, so the worker may be lent to clients with a context
-			time.Sleep(80 * time.Millisecond) // it looks at 0, 10, 30 and 70 ms, and at 150 ms it would sleep
+			time.Sleep(80 * time.Millisecond) // it looks at 0, 20 and 60 ms, and at 140 ms it would sleep
 			gone, leave := context.WithCancel(context.Background())
 			s.leaves("A", gone, leave)
 			return func() error {

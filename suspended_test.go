@@ -25,8 +25,8 @@ import (
 const stall = time.Second
 
 // A process that is stopped (SIGSTOP, a debugger, a frozen container) wakes with all its
-// timers due at once. A pool without limits has noticed nothing; one whose limits
-// have passed meanwhile has acted on them, and serves.
+// timers due at once. A pool without limits goes on as if nothing had been; one
+// whose limits have passed meanwhile may have acted on them, and serves.
 func TestAProcessThatIsStoppedForAWhileGoesOn(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("POOL_TEST_SUSPENDED") != "" {

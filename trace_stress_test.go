@@ -33,7 +33,7 @@ func TestNoLeaseIsTakenForDropped(t *testing.T) {
 	}, pool.Options{Size: 4, TraceLeases: 1})
 	require.NoError(t, err)
 
-	rounds := rounds(1000)
+	n := rounds(1000)
 	visits := []func(ctx context.Context) bool{
 		func(ctx context.Context) bool {
 			lease, err := p.Checkout(ctx)
@@ -82,7 +82,7 @@ func TestNoLeaseIsTakenForDropped(t *testing.T) {
 	for _, visit := range visits {
 		for range 5 {
 			clients.Go(func() {
-				for range rounds {
+				for range n {
 					if !assert.True(t, visit(t.Context())) {
 						return
 					}
