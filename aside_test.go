@@ -94,18 +94,8 @@ func TestASuspectThatIsTakenBackIsCheckedBeforeItServesWhoWaits(t *testing.T) {
 // not looked at again and again.
 func TestASurplusWorkerThatStandsAsideWhileSomebodyWaitsKeepsNobodyBusy(t *testing.T) {
 	checking(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
-		b.NoReset = true
-		b.Always(pooltest.Script{CheckAfter: 4 * time.Second})
-		p := start(t, reg, b, pool.Options{Size: 4, MaxOverflow: 3, OverflowLinger: -1})
-		pooltest.KillWorker(p, 0)
-		pooltest.KillWorker(p, 1) // the two others are suspects
-		settle(t, p)
-		leases := []fakeLease{take(t, t.Context(), p), take(t, t.Context(), p)}
-		client := ask(t.Context(), p)
-		require.Equal(t, 1, p.Stats().Tending)
-		require.NoError(t, p.Resize(t.Context(), 2))
-		time.Sleep(4 * time.Second)
-		for _, lease := range append(leases, lentTo(t, client)) {
+		p, leases := surplusAside(t, reg, b)
+		for _, lease := range leases {
 			lease.Checkin()
 		}
 		settle(t, p)

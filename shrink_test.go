@@ -5,9 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/pooltender/pool"
 	"github.com/pooltender/pool/pooltest"
-	"github.com/stretchr/testify/require"
 )
 
 func TestASlotBeyondTheLimitIsVacantAndNotBackingOff(t *testing.T) {
@@ -168,22 +169,30 @@ func TestACrashLoopKeepsItsSurplusUntilItEnds(t *testing.T) {
 	})
 }
 
+// surplusAside makes a pool of two in which three workers are lent, the third after
+// a check, and a fourth is idle that became one too many while somebody waited for
+// that check. Surplus workers do not linger.
+func surplusAside(t *testing.T, reg *pool.Registry, b *pooltest.Backend) (p fakes, leases []fakeLease) {
+	t.Helper()
+	b.NoReset = true
+	b.Always(pooltest.Script{CheckAfter: 4 * time.Second})
+	p = start(t, reg, b, pool.Options{Size: 4, MaxOverflow: 3, OverflowLinger: -1})
+	pooltest.KillWorker(p, 0)
+	pooltest.KillWorker(p, 1) // the two others are suspects
+	settle(t, p)
+	leases = append(leases, take(t, t.Context(), p), take(t, t.Context(), p))
+	client := ask(t.Context(), p)
+	require.Equal(t, 1, p.Stats().Tending)
+	require.NoError(t, p.Resize(t.Context(), 2))
+	time.Sleep(4 * time.Second)
+	return p, append(leases, lentTo(t, client))
+}
+
 // With a negative OverflowLinger a surplus worker that stood aside while somebody
 // waited, when Resize made it one too many, goes when nobody waits any more.
 func TestANegativeLingerForgetsNoSurplusThatStoodAsideWhileSomebodyWaited(t *testing.T) {
 	checking(t, func(t *testing.T, reg *pool.Registry, b *pooltest.Backend) {
-		b.NoReset = true
-		b.Always(pooltest.Script{CheckAfter: 4 * time.Second})
-		p := start(t, reg, b, pool.Options{Size: 4, MaxOverflow: 3, OverflowLinger: -1})
-		pooltest.KillWorker(p, 0)
-		pooltest.KillWorker(p, 1) // the two others are suspects
-		settle(t, p)
-		take(t, t.Context(), p)
-		take(t, t.Context(), p)
-		client := ask(t.Context(), p)
-		require.NoError(t, p.Resize(t.Context(), 2))
-		time.Sleep(4 * time.Second)
-		lentTo(t, client)
+		p, _ := surplusAside(t, reg, b)
 		time.Sleep(time.Hour)
 		settle(t, p)
 		require.Zero(t, p.Stats().Idle)
