@@ -26,7 +26,7 @@ const stall = time.Second
 
 // A process that is stopped (SIGSTOP, a debugger, a frozen container) wakes with all its
 // timers due at once. A pool without limits goes on as if nothing had been; one
-// whose limits have passed meanwhile may have acted on them, and serves.
+// whose limits have passed meanwhile acts on them, and serves.
 func TestAProcessThatIsStoppedForAWhileGoesOn(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("POOL_TEST_SUSPENDED") != "" {
@@ -61,12 +61,14 @@ func TestAProcessThatIsStoppedForAWhileGoesOn(t *testing.T) {
 
 // liveThroughStalls is what the stopped process does until its input ends.
 func liveThroughStalls(t *testing.T) {
-	reg, b := pooltest.NewRegistry(), pooltest.NewBackend(t)
+	reg, slow, b := pooltest.NewRegistry(), pooltest.NewBackend(t), pooltest.NewBackend(t)
 	defer pooltest.Close(t, reg)
 	defer b.Release()
+	slow.Always(pooltest.Script{ResetAfter: stall / 4}) // so that a stall meets one
 	b.Checks = true
 	b.Always(pooltest.Script{StartAfter: 5 * time.Millisecond, CheckAfter: time.Millisecond, ResetAfter: time.Millisecond})
-	calm := start(t, reg, b, pool.Options{Size: 2})
+	calm := start(t, reg, slow, pool.Options{Size: 2})
+	overdue := take(t, t.Context(), start(t, reg, b, pool.Options{Size: 1, MaxHold: stall / 3}))
 	hasty := start(t, reg, b, pool.Options{
 		Size: 3, MaxOverflow: 2, OverflowLinger: stall / 20, MaxHold: stall / 3, MaxLifetime: stall / 2,
 		CheckEvery: stall / 10, CheckTimeout: stall / 3, StartTimeout: stall / 3, QueueTarget: stall / 10,
@@ -117,6 +119,7 @@ func liveThroughStalls(t *testing.T) {
 	clients.Wait()
 	require.NotZero(t, stalls, "the process was not stopped")
 
+	require.Equal(t, pool.EndOverdue, endOf(t, overdue).Reason)
 	stats := calm.Stats()
 	assert.Zero(t, stats.Restarts)
 	assert.Zero(t, stats.Crashes)
